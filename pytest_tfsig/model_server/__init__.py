@@ -1,0 +1,1 @@
+"""The embedded model server: TensorFlow Serving's behaviour on TensorFlow's C API."""
