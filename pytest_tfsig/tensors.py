@@ -157,16 +157,25 @@ def as_array(values: ArrayLike, wanted: str | DType | None = None) -> NDArray[An
         exact = _integers(values, entry)
         if exact is not None:
             return exact
-    try:
-        array = np.asarray(values)
-    except (ValueError, OverflowError) as error:
-        raise TensorError(f"the values do not form a rectangular array of one dtype: {error}") from error
+    array = _as_numpy(values)
     if array.dtype.kind in "SUTO" or (entry is not None and entry.is_string):
         return _strings(array, entry)
     own = dtype(array.dtype)
     if entry is None or entry.numpy == array.dtype:
         return array.astype(own.numpy, copy=False)
     return _converted(array, own, entry)
+
+
+def _as_numpy(values: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except UnicodeDecodeError:  # str and bytes side by side
+        return np.asarray(values, object)
+    except (ValueError, OverflowError) as error:
+        raise TensorError(f"the values do not form a rectangular array of one dtype: {error}") from error
+    if array.dtype.kind in "SU" and array is not values:  # a fixed width would drop NUL bytes at a string's end
+        return np.asarray(values, object)
+    return array
 
 
 def _integers(values: list[Any] | tuple[Any, ...] | int, entry: DType) -> NDArray[Any] | None:
@@ -328,9 +337,8 @@ def from_proto(proto: Any) -> NDArray[Any]:
     if len(values) >= count:
         return values[:count].reshape(shape)
     if len(values) <= 1:
-        fill = values[0] if len(values) else (b"" if entry.is_string else entry.numpy.type())
-        single = np.empty((), entry.numpy)
-        single[()] = fill
+        single = np.zeros((), entry.numpy)
+        single[()] = values[0] if len(values) else (b"" if entry.is_string else single[()])
         try:
             return np.broadcast_to(single, shape)
         except ValueError as error:
@@ -355,16 +363,16 @@ def _from_content(content: bytes, entry: DType, shape: tuple[int, ...], count: i
 
 def _decoded_strings(content: bytes, count: int) -> NDArray[Any]:
     """Returns the strings of TensorFlow's packed form: all lengths as varints, then all bytes."""
-    strings = np.empty(min(count, len(content)), object)
+    lengths, position = [], 0
     try:
-        lengths, position = [], 0
         for _ in range(count):
             length, position = _read_varint(content, position)
             lengths.append(length)
-        if position + sum(lengths) != len(content):
-            raise IndexError
     except IndexError:
-        raise TensorError(f"tensor_content does not hold {count} strings") from None
+        position = len(content) + 1
+    if position + sum(lengths) != len(content):
+        raise TensorError(f"tensor_content does not hold {count} strings")
+    strings = np.empty(count, object)
     for index, length in enumerate(lengths):
         strings[index] = content[position : position + length]
         position += length
