@@ -1,0 +1,34 @@
+"""Contracts: what callers of a model may rely on, stated in Python or in a file."""
+
+from __future__ import annotations
+
+from pytest_tfsig.contract.agreement import Contract, infer
+from pytest_tfsig.contract.latency import METRICS, PERCENTILES, LatencyBudget
+from pytest_tfsig.contract.relations import Argmax, Monotone, PaddingInvariant, PermutationInvariant, Relation
+from pytest_tfsig.contract.signature import BATCH_RANGE, SIZE_RANGE, Signature
+from pytest_tfsig.contract.tensor import Dimension, Feature, Probabilities, ProbabilityRule, Tensor, shape_text
+from pytest_tfsig.contract.toml import load, loads
+
+__all__ = [
+    "BATCH_RANGE",
+    "METRICS",
+    "PERCENTILES",
+    "SIZE_RANGE",
+    "Argmax",
+    "Contract",
+    "Dimension",
+    "Feature",
+    "LatencyBudget",
+    "Monotone",
+    "PaddingInvariant",
+    "PermutationInvariant",
+    "Probabilities",
+    "ProbabilityRule",
+    "Relation",
+    "Signature",
+    "Tensor",
+    "infer",
+    "load",
+    "loads",
+    "shape_text",
+]

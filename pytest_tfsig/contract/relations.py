@@ -1,0 +1,129 @@
+"""Relations of a contract: what ties outputs to each other and to the inputs."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+from pytest_tfsig.errors import ContractError
+
+
+@dataclass(frozen=True, slots=True)
+class Argmax:
+    """``output`` is the index of the largest value of the output ``of`` along ``axis``."""
+
+    output: str
+    of: str
+    _: KW_ONLY
+    axis: int = -1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that the relation names."""
+        return ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that the relation names."""
+        return (self.output, self.of)
+
+
+@dataclass(frozen=True, slots=True)
+class Monotone:
+    """When ``input`` grows and all else stays, ``output`` never moves against ``direction``.
+
+    Attributes:
+        input: The input that grows.
+        output: The output that follows.
+        direction: ``increasing`` or ``decreasing``.
+        feature: The index along the last axis that grows; None: every element grows together.
+        atol: How far against the direction rounding may take it.
+    """
+
+    input: str
+    output: str
+    _: KW_ONLY
+    direction: Literal["increasing", "decreasing"] = "increasing"
+    feature: int | None = None
+    atol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.direction not in {"increasing", "decreasing"}:
+            raise ContractError(f'direction = "{self.direction}" is neither increasing nor decreasing.')
+        if not self.atol >= 0:
+            raise ContractError(f"atol = {self.atol} is below 0.")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that the relation names."""
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that the relation names."""
+        return (self.output,)
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationInvariant:
+    """Reordering ``input`` along ``axis`` changes none of ``outputs`` (empty: none of all)."""
+
+    input: str
+    _: KW_ONLY
+    axis: int = 1
+    outputs: tuple[str, ...] = ()
+    rtol: float = 1e-4
+    atol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        _check_batch_axis(self.axis)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that the relation names."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, slots=True)
+class PaddingInvariant:
+    """Appending ``value`` to ``input`` along ``axis`` changes none of ``outputs`` (empty: none of all)."""
+
+    input: str
+    _: KW_ONLY
+    axis: int = 1
+    value: float | str = 0
+    outputs: tuple[str, ...] = ()
+    rtol: float = 1e-4
+    atol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        _check_batch_axis(self.axis)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that the relation names."""
+        return (self.input,)
+
+
+Relation = Argmax | Monotone | PermutationInvariant | PaddingInvariant
+"""Any relation."""
+
+KINDS: dict[str, type[Relation]] = {
+    "argmax": Argmax,
+    "monotone": Monotone,
+    "permutation_invariant": PermutationInvariant,
+    "padding_invariant": PaddingInvariant,
+}
+"""The relations by the ``kind`` that a contract file gives them."""
+
+
+def kind_of(relation: Relation) -> str:
+    """Return the ``kind`` under which a contract file states ``relation``."""
+    return next(kind for kind, form in KINDS.items() if isinstance(relation, form))
+
+
+def _check_batch_axis(axis: int) -> None:
+    if axis == 0:
+        raise ContractError("axis = 0 is the batch; the check batch_invariant proves that, name a later axis.")
