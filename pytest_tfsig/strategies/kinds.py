@@ -1,0 +1,32 @@
+"""Which kind of values a tensor of a contract holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.numeric import numbers
+from pytest_tfsig.strategies.text import strings
+
+if TYPE_CHECKING:
+    from pytest_tfsig.contract import Tensor
+    from pytest_tfsig.strategies.patterns import Values
+
+__all__ = ["values_of"]
+
+
+def values_of(tensor: Tensor, where: str) -> Values:
+    """Return what ``tensor`` may hold.
+
+    Args:
+        tensor: A tensor whose dtype is known.
+        where: The key path that errors name.
+
+    Raises:
+        StrategyError: Its dtype is not known, or it may hold nothing.
+    """
+    if tensor.dtype is None:
+        raise StrategyError(f"{where}: the dtype is not known; state it, or complete the contract from the SavedModel.")
+    if tensor.dtype != "string":
+        return numbers(tensor, where)
+    return strings(tensor, where)

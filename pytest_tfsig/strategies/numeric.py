@@ -1,0 +1,338 @@
+"""The numbers that a tensor of a contract may hold, and the ones among them that find bugs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import ml_dtypes
+import numpy as np
+
+from pytest_tfsig import tensors
+from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.contract import Feature, Tensor
+    from pytest_tfsig.strategies.source import Source
+
+__all__ = ["Numbers", "numbers"]
+
+_GENERATED: Final = (np.dtype(np.float32), np.dtype(np.float64))
+# Steps of a float that is drawn on its own: enough to differ, few enough to read.
+_STEPS: Final = 2**16 + 1
+# How many powers of ten below the far end `near` reaches.
+_DECADES: Final = 9
+
+# Typical undeclared floats are standardised features and small measurements.
+_TYPICAL_FLOAT: Final = 4.0
+_INTEGER_POINTS: Final = (0, 1, -1, 2, 3, 7, 8, 127, 128, 255, 256, 32767, 32768, 65535, 65536)
+_FLOAT_POINTS: Final = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 0.1, 10.0, -10.0, 100.0, -100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a numeric or boolean tensor may hold.
+
+    Attributes:
+        dtype: The numpy dtype of every value.
+        points: Values worth trying on their own, the simplest first. All of them may be held.
+        low: Smallest value, of `dtype`; for complex dtypes of each part.
+        high: Largest value, likewise.
+        typical_range: Ends of the range where most values lie, within `low` and `high`, as Python numbers.
+        closed: Whether `points` are all there is (`values` in the contract, and booleans).
+    """
+
+    dtype: np.dtype[Any]
+    points: tuple[Any, ...]
+    low: Any
+    high: Any
+    typical_range: tuple[float, float]
+    closed: bool = False
+
+    @property
+    def simplest(self) -> Any:
+        """The value that a shrunk example is full of: zero, or the nearest to it."""
+        return self.points[0]
+
+    @property
+    def one(self) -> Any:
+        """What marks a cell among simplest ones: 1 where it may be held."""
+        return self.points[min(1, len(self.points) - 1)]
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The two ends; the last of `values` is the far one: the last token id, the last category."""
+        if self.closed:
+            return self.points[0], self.points[-1]
+        return self.low, self.high
+
+    def free(self, source: Source) -> Any:
+        """Return a drawn value that need not be one of `points`."""
+        if self.closed:
+            return self.points[source.choose(len(self.points))]
+        low, high = self.typical_range
+        if self._is_integer:
+            return self.dtype.type(int(low) + source.choose(int(high) - int(low) + 1))
+        share = source.choose(_STEPS) / (_STEPS - 1)
+        value: float | complex = low * (1 - share) + high * share
+        if self._is_complex:
+            share = source.choose(_STEPS) / (_STEPS - 1)
+            value = complex(value, low * (1 - share) + high * share)
+        return self.cast(value)[()]
+
+    def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return values as a caller usually sends them."""
+        low, high = self.typical_range
+        if self.closed or self._is_integer:
+            return self.anywhere(shape, rng)
+        if (low, high) == (float(self.low), float(self.high)):
+            return self.anywhere(shape, rng)
+        return self._parts(lambda part: _normal(part, shape, rng, (low + high) / 2, (high - low) / 4))
+
+    def anywhere(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return values spread evenly over all that may be held."""
+        if self.closed:
+            return self.some_of(self.points, shape, rng)
+        if self._is_integer:
+            return _integers_between(self.dtype, int(self.low), int(self.high), shape, rng)
+        return self._parts(lambda part: _uniform(part, shape, rng, float(self.low), float(self.high)))
+
+    def near(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return values of every magnitude, most of them near the simplest one."""
+        if self.closed or self._is_integer:
+            return self.anywhere(shape, rng)
+        return self._parts(lambda part: _magnitudes(part, shape, rng, float(self.low), float(self.high)))
+
+    def some_of(self, values: Sequence[Any], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return an array of ``values``, each cell one of them."""
+        # Looking up cells of one byte is several times faster than of eight.
+        kind = np.uint8 if len(values) <= 256 else np.int64  # noqa: PLR2004 - what a byte can tell apart
+        cells = rng.integers(len(values), size=math.prod(shape), dtype=kind)
+        return np.array(values, dtype=self.dtype)[cells].reshape(shape)
+
+    def cast(self, values: Any) -> NDArray[Any]:
+        """Return ``values`` as an array of `dtype`, brought back to what may be held where rounding left it."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.asarray(values).astype(self.dtype, copy=False)
+        if self.closed or self._is_complex:
+            return array
+        return np.asarray(np.clip(array, self.low, self.high)).astype(self.dtype, copy=False)
+
+    @property
+    def _is_integer(self) -> bool:
+        return self.dtype.name.startswith(("int", "uint"))
+
+    @property
+    def _is_complex(self) -> bool:
+        return self.dtype.kind == "c"
+
+    def _parts(self, make: Callable[[np.dtype[Any]], NDArray[Any]]) -> NDArray[Any]:
+        if not self._is_complex:
+            part = self.dtype if self.dtype in _GENERATED else np.dtype(np.float32)
+            return self.cast(make(part))
+        part = np.dtype(type(self.low))
+        whole = make(part).astype(self.dtype)
+        whole.imag = make(part)
+        return whole
+
+
+def numbers(tensor: Tensor | Feature, where: str = "tensor") -> Numbers:
+    """Return what a numeric or boolean ``tensor`` may hold.
+
+    Args:
+        tensor: Its dtype, `min`, `max`, `values` and `finite` count.
+        where: The key path that errors name.
+
+    Raises:
+        StrategyError: It may hold nothing.
+    """
+    entry = tensors.dtype(tensor.dtype)
+    if tensor.values is not None:
+        return _closed(entry.numpy, tensor.values, where)
+    if entry.name == "bool":
+        return _closed(entry.numpy, (False, True), where)
+    if entry.is_complex:
+        return _complex(entry.numpy, finite=_is_finite(tensor))
+    if entry.is_integer:
+        return _integers(entry.numpy, tensor, where)
+    return _floats(entry.numpy, tensor, where)
+
+
+def _is_finite(tensor: Tensor | Feature) -> bool:
+    return bool(getattr(tensor, "finite", True))
+
+
+def _uniform(
+    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, low: float, high: float
+) -> NDArray[Any]:
+    values: NDArray[Any] = rng.random(shape, dtype=part)
+    width = high - low
+    if width <= np.finfo(part).max:
+        values *= width
+        values += low
+        return values
+    # The width itself is past what the dtype holds.
+    return values * high + (1 - values) * low
+
+
+def _normal(
+    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, middle: float, scale: float
+) -> NDArray[Any]:
+    values: NDArray[Any] = rng.standard_normal(shape, dtype=part)
+    values *= scale
+    values += middle
+    return values
+
+
+def _magnitudes(
+    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, low: float, high: float
+) -> NDArray[Any]:
+    far = max(abs(low), abs(high), 1e-30)
+    powers = _uniform(part, shape, rng, math.log(far) - _DECADES * math.log(10), math.log(far))
+    values: NDArray[Any] = np.exp(powers, out=powers)
+    if low < 0 < high:
+        values *= rng.integers(2, size=shape, dtype=np.int8) * np.int8(2) - np.int8(1)
+    return -values if high <= 0 else values
+
+
+def _integers_between(
+    dtype: np.dtype[Any], low: int, high: int, shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[Any]:
+    native = dtype if dtype.kind in "iu" else np.dtype(np.int8)
+    return rng.integers(low, high, size=shape, dtype=native, endpoint=True).astype(dtype, copy=False)
+
+
+def _closed(dtype: np.dtype[Any], values: Iterable[Any], where: str) -> Numbers:
+    points = _unique(dtype.type(value) for value in values)
+    if not points:
+        raise StrategyError(f"{where}: values is empty, so nothing can be drawn; list at least one value.")
+    ordered = sorted(points, key=float)
+    return Numbers(dtype, points, ordered[0], ordered[-1], (float(ordered[0]), float(ordered[-1])), closed=True)
+
+
+def _integers(dtype: np.dtype[Any], tensor: Tensor | Feature, where: str) -> Numbers:
+    info: Any = np.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.iinfo(dtype)
+    least, most = int(info.min), int(info.max)
+    if tensor.min is None and tensor.max is None:
+        # Eight and sixteen bits are pixels, samples and quantised values, which use all of their range.
+        low, high = (least, most) if most < 2**16 else (0, DEFAULT_INTEGER_END)
+    else:
+        low = max(least, math.ceil(tensor.min)) if tensor.min is not None else _far(tensor.max, -1, least)
+        high = min(most, math.floor(tensor.max)) if tensor.max is not None else _far(tensor.min, 1, most)
+    _require_order(low, high, tensor, where)
+    near = (low, high, low + 1, high - 1, (low + high) // 2)
+    simplest = min(max(0, low), high)
+    points = [value for value in (simplest, *_INTEGER_POINTS[:3], *near, *_INTEGER_POINTS) if low <= value <= high]
+    return Numbers(
+        dtype=dtype,
+        points=_unique(dtype.type(value) for value in points),
+        low=dtype.type(low),
+        high=dtype.type(high),
+        typical_range=(low, high),
+    )
+
+
+def _far(end: float, direction: int, limit: int) -> int:
+    """Return the open end of a range of integers of which only the other ``end`` is declared."""
+    if direction > 0:
+        return min(limit, max(DEFAULT_INTEGER_END, math.ceil(end) + DEFAULT_INTEGER_END))
+    return max(limit, min(0, math.floor(end) - DEFAULT_INTEGER_END))
+
+
+def _floats(dtype: np.dtype[Any], tensor: Tensor | Feature, where: str) -> Numbers:
+    info = ml_dtypes.finfo(dtype)
+    most = float(info.max)
+    end = min(DEFAULT_FLOAT_END, most / 4)
+    low = -end if tensor.min is None else float(tensor.min)
+    high = end if tensor.max is None else float(tensor.max)
+    # Of two ends one may be declared, and lie beyond what the other is by default.
+    if tensor.min is None and low > high - end:
+        low = high - max(end, abs(high))
+    if tensor.max is None and high < low + end:
+        high = low + max(end, abs(low))
+    first, last = _inside(dtype, max(low, -most), 1), _inside(dtype, min(high, most), -1)
+    _require_order(float(first), float(last), tensor, where)
+    points = _float_points(dtype, first, last)
+    if not _is_finite(tensor):
+        points += _unique(value for value in map(dtype.type, ("nan", "inf", "-inf")) if not np.isfinite(float(value)))
+    return Numbers(dtype, points, first, last, _typical(float(first), float(last)))
+
+
+def _typical(low: float, high: float) -> tuple[float, float]:
+    """Return where most floats lie: everywhere in a range of moderate width, else around the simplest value."""
+    if high - low <= DEFAULT_FLOAT_END:
+        return low, high
+    middle = min(max(0.0, low), high)
+    return max(low, middle - _TYPICAL_FLOAT), min(high, middle + _TYPICAL_FLOAT)
+
+
+def _float_points(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[Any, ...]:
+    info = ml_dtypes.finfo(dtype)
+    tiny = float(info.smallest_subnormal)
+    normal = float(info.smallest_normal)
+    epsilon = float(info.eps)
+    bottom, top = float(low), float(high)
+    middle = bottom / 2 + top / 2
+    simplest = min(max(0.0, bottom), top)
+    values = (
+        *(simplest, *_FLOAT_POINTS[:3], top, bottom, *_FLOAT_POINTS[3:], middle),
+        *(float(np.nextafter(high, low)), float(np.nextafter(low, high))),
+        *(1 + epsilon, tiny, -tiny, normal, -normal, -0.0),
+    )
+    with np.errstate(over="ignore"):
+        return _unique(value for value in map(dtype.type, values) if bottom <= float(value) <= top)
+
+
+def _complex(dtype: np.dtype[Any], *, finite: bool) -> Numbers:
+    end = DEFAULT_FLOAT_END
+    part = np.dtype(np.float32 if dtype.itemsize == np.dtype(np.complex64).itemsize else np.float64)
+    tiny = float(np.finfo(part).smallest_subnormal)
+    values: tuple[complex, ...] = (
+        0,
+        1,
+        1j,
+        -1,
+        -1j,
+        1 + 1j,
+        end,
+        -end,
+        end * 1j,
+        -end * 1j,
+        complex(end, -end),
+        tiny,
+        complex(0, tiny),
+    )
+    if not finite:
+        values += (complex("nan"), complex("inf"), complex(0, -math.inf))
+    points = _unique(dtype.type(value) for value in values)
+    return Numbers(dtype, points, part.type(-end), part.type(end), (-_TYPICAL_FLOAT, _TYPICAL_FLOAT))
+
+
+def _inside(dtype: np.dtype[Any], bound: float, direction: int) -> Any:
+    """Return the value of ``dtype`` nearest to ``bound`` that is not outside of it: 0.1 itself is no float32."""
+    value = dtype.type(bound)
+    if (float(value) - bound) * direction < 0:
+        value = np.nextafter(value, dtype.type(direction * math.inf) if dtype.kind == "f" else dtype.type(direction))
+    return value
+
+
+def _require_order(low: float, high: float, tensor: Tensor | Feature, where: str) -> None:
+    if low > high:
+        raise StrategyError(
+            f"{where}: no {tensor.dtype} lies between min = {tensor.min} and max = {tensor.max}; "
+            "widen the range or correct the ends."
+        )
+
+
+def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return ``values`` without repetitions, in order; zeros of different sign, and NaN, count as different."""
+    distinct: dict[bytes, Any] = {}
+    for value in values:
+        distinct.setdefault(np.asarray(value).tobytes(), value)
+    return tuple(distinct.values())

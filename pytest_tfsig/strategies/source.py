@@ -1,0 +1,103 @@
+"""Where choices come from: Hypothesis, which can shrink them, or a seed, which is fast and lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = ["HypothesisSource", "Samples", "SeededSource", "Source", "generator"]
+
+# Hypothesis now and then replaces an integer by a constant that it read in the modules that are loaded. What is drawn
+# for a seed must not depend on those, so choices live in a range where nobody keeps constants.
+_OFFSET: Final = 0x7A3C_91E5_0D00_0000
+_SEEDS: Final = 2**32
+
+Samples = Callable[["SearchStrategy[Any]", int], Any]
+"""Returns a value of a strategy for a seed."""
+
+
+class Source(Protocol):
+    """Makes the choices that a generated input consists of; the first of the possible ones is the simplest."""
+
+    def choose(self, count: int) -> int:
+        """Return a number from 0 to ``count - 1``; smaller is simpler."""
+        ...
+
+    def generator(self) -> np.random.Generator:
+        """Return a numpy generator that this choice alone determines."""
+        ...
+
+    def draw(self, strategy: SearchStrategy[Any]) -> Any:
+        """Return a value of a user's own strategy."""
+        ...
+
+
+class HypothesisSource:
+    """Choices inside a running Hypothesis test: they are recorded, mutated and shrunk.
+
+    Args:
+        draw: What `hypothesis.strategies.composite` passes to its function.
+    """
+
+    __slots__ = ("_draw",)
+
+    def __init__(self, draw: Callable[[SearchStrategy[Any]], Any]) -> None:
+        self._draw = draw
+
+    def choose(self, count: int) -> int:
+        """Return a number from 0 to ``count - 1``; smaller is simpler."""
+        return 0 if count == 1 else int(self._draw(_choices(count))) - _OFFSET
+
+    def generator(self) -> np.random.Generator:
+        """Return a numpy generator that this choice alone determines."""
+        return generator(self.choose(_SEEDS))
+
+    def draw(self, strategy: SearchStrategy[Any]) -> Any:
+        """Return a value of a user's own strategy."""
+        return self._draw(strategy)
+
+
+class SeededSource:
+    """Choices from a numpy generator, outside any Hypothesis test.
+
+    Args:
+        rng: Determines every choice.
+        samples: Returns a value of a user's own strategy for a seed.
+    """
+
+    __slots__ = ("_rng", "_samples")
+
+    def __init__(self, rng: np.random.Generator, samples: Samples | None = None) -> None:
+        self._rng = rng
+        self._samples = samples
+
+    def choose(self, count: int) -> int:
+        """Return a number from 0 to ``count - 1``."""
+        return 0 if count == 1 else int(self._rng.integers(count))
+
+    def generator(self) -> np.random.Generator:
+        """Return a numpy generator that this choice alone determines."""
+        return generator(self.choose(_SEEDS))
+
+    def draw(self, strategy: SearchStrategy[Any]) -> Any:
+        """Return a value of a user's own strategy."""
+        if self._samples is None:
+            raise NotImplementedError("this source was made without a way to draw from users' strategies")
+        return self._samples(strategy, self.choose(_SEEDS))
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Return the generator that all bulk values come from: SFC64, the fastest that numpy has."""
+    return np.random.Generator(np.random.SFC64(seed))
+
+
+@lru_cache(maxsize=4096)
+def _choices(count: int) -> SearchStrategy[int]:
+    return st.integers(_OFFSET, _OFFSET + count - 1)

@@ -1,0 +1,179 @@
+"""The byte strings that a tensor of a contract may hold: text, raw bytes, categories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.source import SeededSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.contract import Feature, Tensor
+    from pytest_tfsig.strategies.source import Source
+
+__all__ = ["Strings", "strings"]
+
+_TEXTS: Final = (
+    "",
+    "a",
+    "the quick brown fox",
+    " ",
+    "UPPER lower",
+    "0",
+    "-1.5e3",
+    "na\u00efve caf\u00e9",
+    "\u65e5\u672c\u8a9e",
+    "\U0001f600",
+    "e\u0301",
+    "\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0633\u0644\u0627\u0645",
+    "a\x00b",
+    "\x00",
+    "line\nbreak\ttab",
+    "  spaces  around  ",
+    '"quoted" \\ back/slash <b>&amp;</b>',
+    "it's; -- %s {0} $x",
+    "\ufeffbom",
+    "\u200b",
+    "\u0130stanbul stra\u00dfe \ufb01",
+    "a" * 1000,
+    "word " * 200,
+    "\u00e9" * 300,
+)
+_RAW: Final = (b"\xff", b"\xc3\x28", b"\x80abc", b"\xed\xa0\x80", bytes(range(256)))
+_WORDS: Final = (
+    "a",
+    "good",
+    "bad",
+    "film",
+    "not",
+    "the",
+    "Zürich",
+    "42",
+    "e\u0301t\u00e9",
+    "\u732b",
+    "x" * 40,
+    "don't",
+    "!",
+)
+_MOST_WORDS: Final = 12
+_POOL: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """What a string tensor may hold.
+
+    Attributes:
+        points: Strings worth trying on their own, the simplest first.
+        make: Returns another string for a source of choices.
+        closed: Whether `points` are all there is.
+    """
+
+    points: tuple[bytes, ...]
+    make: Callable[[Source], bytes]
+    closed: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of the arrays: object, holding bytes."""
+        return np.dtype(object)
+
+    @property
+    def simplest(self) -> bytes:
+        """The string that a shrunk example is full of."""
+        return self.points[0]
+
+    @property
+    def one(self) -> bytes:
+        """What marks a cell among simplest ones."""
+        return self.points[min(1, len(self.points) - 1)]
+
+    @property
+    def ends(self) -> tuple[bytes, bytes]:
+        """The shortest string and the longest; of listed values the first and the last."""
+        return self.points[0], self.points[-1]
+
+    def free(self, source: Source) -> bytes:
+        """Return a drawn string that need not be one of `points`."""
+        return self.make(source)
+
+    def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return strings as a caller usually sends them."""
+        count = min(_POOL, math.prod(shape))
+        source = SeededSource(rng)
+        return self.some_of([self.make(source) for _ in range(count)] or [self.simplest], shape, rng)
+
+    def anywhere(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return strings of every kind."""
+        return self.some_of(self.points, shape, rng)
+
+    def near(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return the simpler strings."""
+        return self.some_of(self.points[:4], shape, rng)
+
+    def some_of(self, values: Sequence[bytes], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return an array of ``values``, each cell one of them."""
+        # A flat look-up, because numpy returns no array for an index of no dimensions.
+        return self.cast(values)[rng.integers(len(values), size=math.prod(shape))].reshape(shape)
+
+    def cast(self, values: Any) -> NDArray[Any]:
+        """Return ``values``, one string or several, as an object array."""
+        if isinstance(values, bytes):
+            array = np.empty((), dtype=object)
+            array[()] = values
+            return array
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        return array
+
+
+def strings(tensor: Tensor | Feature, where: str = "tensor") -> Strings:
+    """Return what a string ``tensor`` without `image` or `features` may hold.
+
+    Args:
+        tensor: Its `values` and `encoding` count. Without an encoding it may hold bytes that are no text.
+        where: The key path that errors name.
+
+    Raises:
+        StrategyError: It may hold nothing.
+    """
+    encoding = getattr(tensor, "encoding", None)
+    if tensor.values is not None:
+        return _listed([_encoded(value, encoding or "utf-8", where) for value in tensor.values], where)
+    if encoding is None:
+        return Strings((*(text.encode() for text in _TEXTS), *_RAW), lambda source: _sentence(source).encode())
+    points = tuple(dict.fromkeys(text.encode(encoding) for text in _TEXTS if _is_encodable(text, encoding)))
+    return Strings(points, lambda source: _sentence(source).encode(encoding, "ignore"))
+
+
+def _listed(points: list[bytes], where: str) -> Strings:
+    if not points:
+        raise StrategyError(f"{where}: values is empty, so nothing can be drawn; list at least one value.")
+    return Strings(tuple(points), lambda source: points[source.choose(len(points))], closed=True)
+
+
+def _encoded(value: object, encoding: str, where: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str) and _is_encodable(value, encoding):
+        return value.encode(encoding)
+    raise StrategyError(f"{where}: values holds {value!r}, which is no text of encoding {encoding}; correct either.")
+
+
+def _is_encodable(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _sentence(source: Source) -> str:
+    return " ".join(_WORDS[source.choose(len(_WORDS))] for _ in range(source.choose(_MOST_WORDS + 1)))
