@@ -1,0 +1,98 @@
+"""Dependence: over how many requests neighbours resemble each other, and whether the machine drifted."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_tfsig.latency.exact import hypergeometric_at_least
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_LEAST = 30
+"""With fewer requests an autocorrelation is noise."""
+
+_SIGNIFICANT = 2.0
+"""Standard errors above which an autocorrelation is taken for real: blocking in vain costs requests, never validity."""
+
+_LEAST_SLOW = 10
+"""So many slow requests show whether they come in clusters; the limit itself may not have been exceeded so often."""
+
+_SLOW = 0.9
+
+
+def autocorrelation(values: NDArray[np.floating] | NDArray[np.bool_], lag: int = 1) -> float:
+    """Return the autocorrelation of a series at a lag; 0 where it does not vary."""
+    centred = np.asarray(values, dtype=np.float64) - np.mean(values)
+    power = float(centred @ centred)
+    if power == 0 or lag >= len(centred):
+        return 0.0
+    return float(centred[:-lag] @ centred[lag:]) / power
+
+
+def block_length(latencies: Sequence[float] | NDArray[np.float64], limit: float, allowed: float) -> int:
+    """Return over how many requests the evidence of one has to be spread: 1 for independent requests.
+
+    It is the integrated autocorrelation time 1 + 2 * sum(rho_k), up to the first lag that is not significant, of the
+    requests over the limit and of as many slow ones as the budget allows (10 at least); the longer one counts.
+
+    Args:
+        latencies: Latencies in seconds in the order of the requests; `math.inf` for an error.
+        limit: Limit in seconds.
+        allowed: Share of the requests that may exceed it.
+    """
+    series = np.asarray(latencies, dtype=np.float64)
+    count = len(series)
+    if count < _LEAST:
+        return 1
+    slow = max(allowed, _LEAST_SLOW / count)
+    threshold = np.partition(series, count - 1 - int(slow * count))[count - 1 - int(slow * count)]
+    return max(_integrated_time(series > limit), _integrated_time(series > threshold))
+
+
+def _integrated_time(exceeds: NDArray[np.bool_]) -> int:
+    count = len(exceeds)
+    noise = _SIGNIFICANT / math.sqrt(count)
+    total = 0.0
+    for lag in range(1, count // 4):
+        correlation = autocorrelation(exceeds, lag)
+        if correlation <= (noise if lag == 1 else noise / 2):
+            break
+        total += correlation
+    return math.ceil(1 + 2 * total)
+
+
+def self_check(latencies: Sequence[float], share: float = 0.9) -> float:
+    """Compare a sample with itself: the p-value that its two halves, in time, are alike (A/A).
+
+    A small value says that the machine changed while it was measured, not the model.
+
+    Args:
+        latencies: Latencies in seconds in the order of the requests.
+        share: Percentile at which the halves are compared, exactly, both ways, with Bonferroni's correction.
+    """
+    count = len(latencies)
+    half = count // 2
+    slowest = count - math.ceil(share * count)
+    if not slowest:
+        return 1.0
+    order = sorted(range(count), key=lambda i: (latencies[i], i % 2), reverse=True)
+    early = sum(1 for i in order[:slowest] if i < half)
+    return min(
+        1.0,
+        2 * hypergeometric_at_least(early, count, slowest, half),
+        2 * hypergeometric_at_least(slowest - early, count, slowest, count - half),
+    )
+
+
+def slow_tenth(latencies: Sequence[float]) -> NDArray[np.bool_]:
+    """Return for each request whether it is among the slowest tenth."""
+    series = np.asarray(latencies, dtype=np.float64)
+    if not len(series):
+        return np.zeros(0, dtype=np.bool_)
+    return np.asarray(series > np.quantile(series, _SLOW, method="inverted_cdf"))
