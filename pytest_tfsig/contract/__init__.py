@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pytest_tfsig.contract.agreement import Contract, infer
+from pytest_tfsig.contract.comparison import Mismatch, compare, side_by_side, tensor_text
+from pytest_tfsig.contract.consistency import contradictions
 from pytest_tfsig.contract.latency import METRICS, PERCENTILES, LatencyBudget
 from pytest_tfsig.contract.relations import Argmax, Monotone, PaddingInvariant, PermutationInvariant, Relation
 from pytest_tfsig.contract.signature import BATCH_RANGE, SIZE_RANGE, Signature
 from pytest_tfsig.contract.tensor import Dimension, Feature, Probabilities, ProbabilityRule, Tensor, shape_text
 from pytest_tfsig.contract.toml import load, loads
+from pytest_tfsig.contract.writing import dumps
 
 __all__ = [
     "BATCH_RANGE",
@@ -19,6 +22,7 @@ __all__ = [
     "Dimension",
     "Feature",
     "LatencyBudget",
+    "Mismatch",
     "Monotone",
     "PaddingInvariant",
     "PermutationInvariant",
@@ -27,8 +31,13 @@ __all__ = [
     "Relation",
     "Signature",
     "Tensor",
+    "compare",
+    "contradictions",
+    "dumps",
     "infer",
     "load",
     "loads",
     "shape_text",
+    "side_by_side",
+    "tensor_text",
 ]

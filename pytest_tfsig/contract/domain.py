@@ -71,7 +71,7 @@ def check_fits(dtype: str, key: str, number: float) -> None:
     """Raise ContractError unless ``dtype``, an integer or real float, can hold ``number``."""
     if dtype in INTEGER_RANGES:
         lowest, highest = INTEGER_RANGES[dtype]
-        if number != int(number):
+        if not math.isfinite(number) or number != int(number):
             raise ContractError(f"{key} = {number} is not a whole number, but the dtype is {dtype}.")
     else:
         highest = _FLOAT_LIMITS.get(dtype, math.inf)
@@ -81,27 +81,38 @@ def check_fits(dtype: str, key: str, number: float) -> None:
 
 
 def checked_values(
-    dtype: str | None, values: Sequence[Value], low: float | None, high: float | None
+    dtype: str | None,
+    values: Sequence[Value],
+    low: float | None = None,
+    high: float | None = None,
+    encoding: str | None = None,
 ) -> tuple[Value, ...]:
-    """Return ``values`` as a tuple of plain Python values of ``dtype`` within the bounds.
+    """Return ``values`` as a tuple of plain Python values of ``dtype`` within the bounds; those of a string as bytes.
 
     Raises:
         ContractError: There are none, or one is not of the dtype or outside ``min`` and ``max``.
     """
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise ContractError(f"values = {values!r} is not a list; write values = [...].")
-    plain = tuple(_plain(value) for value in values)
+    plain = checked_default(dtype, values, "values", encoding)
     if not plain:
         raise ContractError("values is empty: no value satisfies it; list some or remove the key.")
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
     for value in plain:
-        if not isinstance(value, (bool, int, float, str, bytes)) or value != value:  # noqa: PLR0124 - NaN
-            raise ContractError(f"values: {value!r} is not a number, text, bytes or a boolean.")
-        if dtype is not None:
-            _check_value(dtype, value)
-        low, high = -math.inf if low is None else low, math.inf if high is None else high
         if isinstance(value, (int, float)) and not low <= value <= high:
             raise ContractError(f"values: {value!r} lies outside min and max.")
     return plain
+
+
+def checked_default(
+    dtype: str | None, values: Sequence[Value], key: str = "default", encoding: str | None = None
+) -> tuple[Value, ...]:
+    """Return ``values`` as a tuple of plain Python values of ``dtype``, perhaps empty; those of a string as bytes.
+
+    Raises:
+        ContractError: They are no list, or one is not of the dtype; the message names ``key``.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ContractError(f"{key} = {values!r} is not a list; write {key} = [...].")
+    return tuple(_checked_value(dtype, _plain(value), key, encoding) for value in values)
 
 
 def _plain(value: Any) -> Any:
@@ -109,7 +120,11 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _check_value(dtype: str, value: Value) -> None:
+def _checked_value(dtype: str | None, value: object, key: str, encoding: str | None) -> Value:
+    if not isinstance(value, (bool, int, float, str, bytes)) or (isinstance(value, float) and math.isnan(value)):
+        raise ContractError(f"{key}: {value!r} is not a number, text, bytes or a boolean.")
+    if dtype is None:
+        return value
     if dtype == "string":
         fits = isinstance(value, (str, bytes))
     elif dtype == "bool":
@@ -117,13 +132,21 @@ def _check_value(dtype: str, value: Value) -> None:
     elif is_number(dtype):
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     else:
-        raise ContractError(f"values cannot be listed for dtype {dtype}; remove the key.")
+        raise ContractError(f"{key} cannot be listed for dtype {dtype}; remove the key.")
     if not fits:
-        raise ContractError(f"values: {value!r} is not of dtype {dtype}.")
-    if isinstance(value, (int, float)) and dtype != "bool" and math.isfinite(value):
-        check_fits(dtype, "values:", value)
-    elif isinstance(value, float) and dtype in INTEGER_RANGES:
-        raise ContractError(f"values: {value!r} is not of dtype {dtype}.")
+        raise ContractError(f"{key}: {value!r} is not of dtype {dtype}.")
+    if isinstance(value, str):
+        return _encoded(value, key, encoding or "utf-8")
+    if isinstance(value, (int, float)) and dtype != "bool" and not (dtype in FLOAT_DTYPES and math.isinf(value)):
+        check_fits(dtype, f"{key}:", value)
+    return value
+
+
+def _encoded(text: str, key: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        raise ContractError(f"{key}: {text!r} cannot be encoded as {encoding}.") from None
 
 
 def check_text(dtype: str | None, *, encoding: str | None, image: str | None) -> None:

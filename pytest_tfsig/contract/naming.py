@@ -19,6 +19,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the half sentence that helps after an unknown ``name``: the nearest known one, or all of them."""
     listed = sorted(known)
     if not listed:
-        return "there is none to name"
+        return "there is none."
     nearest = difflib.get_close_matches(name, listed, n=1, cutoff=0.6)
-    return f'did you mean "{nearest[0]}"?' if nearest else f"known: {', '.join(listed)}"
+    return f'did you mean "{nearest[0]}"?' if nearest else f"known: {', '.join(listed)}."

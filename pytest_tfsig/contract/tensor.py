@@ -8,7 +8,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_tfsig.contract import domain
-from pytest_tfsig.contract.naming import suggestion
 from pytest_tfsig.errors import ContractError
 from pytest_tfsig.savedmodel.dtypes import FLOAT_DTYPES
 
@@ -86,7 +85,7 @@ class Feature:
         if self.values is not None:
             _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max))
         if self.default is not None:
-            _set(self, "default", tuple(self.default))
+            _set(self, "default", domain.checked_default(dtype, self.default))
 
     @property
     def required(self) -> bool:
@@ -104,7 +103,7 @@ class Tensor:
             None: any rank.
         min: Smallest value.
         max: Largest value.
-        values: The only values.
+        values: The only values; those of a string are bytes, text is encoded by ``encoding`` or else UTF-8.
         finite: Whether NaN and infinities are excluded (floats and complex).
         encoding: How the bytes of a string are text, such as ``utf-8``; None: any bytes.
         image: The bytes of a string are a ``png`` or ``jpeg`` file.
@@ -135,7 +134,7 @@ class Tensor:
         _set(self, "shape", checked_shape(self.shape))
         domain.check_bounds(dtype, self.min, self.max)
         if self.values is not None:
-            _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max))
+            _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max, self.encoding))
         if not isinstance(self.finite, bool):
             raise ContractError(f"finite = {self.finite!r} is neither true nor false.")
         if not self.finite and dtype is not None and not domain.has_infinities(dtype):
@@ -224,9 +223,9 @@ def shape_text(shape: Sequence[object] | None) -> str:
     return "any rank" if shape is None else f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
-def unknown_feature(name: str, known: Sequence[str]) -> str:
-    """Return the sentence that says that a contract names a feature that the graph does not parse."""
-    return f'feature "{name}" is not parsed by the model; {suggestion(name, known)}'
+def has_default_tolerance(rule: ProbabilityRule, dtype: str | None) -> bool:
+    """Tell whether ``rule`` has the tolerance that it would get for ``dtype`` if it stated none."""
+    return dtype is not None and rule.atol == _PROBABILITY_TOLERANCES.get(dtype, _COARSEST_TOLERANCE)
 
 
 def _is_real(value: object) -> bool:

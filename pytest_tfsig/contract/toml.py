@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
 import re
@@ -35,7 +36,7 @@ class _TensorTable(msgspec.Struct, forbid_unknown_fields=True):
     shape: list[int | str] | None = None
     min: int | float | None = None
     max: int | float | None = None
-    values: list[bool | int | float | str] | None = None
+    values: list[bool | int | float | str | dict[str, str]] | None = None
     finite: bool = True
     encoding: str | None = None
     image: str | None = None
@@ -50,10 +51,10 @@ class _FeatureTable(msgspec.Struct, forbid_unknown_fields=True):
     dtype: str
     shape: list[int] | None = None
     kind: str = "fixed"
-    default: list[bool | int | float | str] | None = None
+    default: list[bool | int | float | str | dict[str, str]] | None = None
     min: int | float | None = None
     max: int | float | None = None
-    values: list[bool | int | float | str] | None = None
+    values: list[bool | int | float | str | dict[str, str]] | None = None
 
 
 class _SignatureTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -233,6 +234,8 @@ def _signature(name: str, stated: Mapping[str, Any], path: KeyPath) -> Signature
 def _tensor(stated: Mapping[str, Any], path: KeyPath) -> Tensor:
     table = _table(_TensorTable, stated, path)
     keys = {key: value for key, value in msgspec.structs.asdict(table).items() if value is not None}
+    if table.values is not None:
+        keys["values"] = _values(table.values, (*path, "values"))
     if table.features is not None:
         keys["features"] = {
             name: _feature(feature, (*path, "features", name)) for name, feature in table.features.items()
@@ -242,11 +245,27 @@ def _tensor(stated: Mapping[str, Any], path: KeyPath) -> Tensor:
     return at(path, lambda: Tensor(**keys))
 
 
+def _values(stated: list[Any], path: KeyPath) -> list[Any]:
+    """Return listed values, those written as ``{ b64 = "..." }`` as the bytes they mean."""
+    return [_bytes(value, (*path, i)) if isinstance(value, dict) else value for i, value in enumerate(stated)]
+
+
+def _bytes(table: dict[str, str], path: KeyPath) -> bytes:
+    _check_keys(table, ["b64"], path)
+    try:
+        return base64.b64decode(table.get("b64", ""), validate=True)
+    except ValueError:
+        raise KeyedError((*path, "b64"), f'"{table["b64"]}" is not base64.') from None
+
+
 def _feature(stated: object, path: KeyPath) -> Feature:
     if not isinstance(stated, Mapping):
         raise KeyedError(path, f'{stated!r} is not a table; write {{ dtype = "float32", shape = [] }}.')
     table = _table(_FeatureTable, stated, path)
     keys = {key: value for key, value in msgspec.structs.asdict(table).items() if value is not None}
+    for key in ("values", "default"):
+        if key in keys:
+            keys[key] = _values(keys[key], (*path, key))
     if table.shape is None and table.kind == "fixed":
         keys["shape"] = ()
     elif table.shape is None:
