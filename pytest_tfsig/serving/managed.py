@@ -1,0 +1,330 @@
+"""A server that we run: one process or container for many models, shared by all processes of a test session."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING, final
+
+from pytest_tfsig.clients import GrpcClient, ServingError
+from pytest_tfsig.errors import ModelLoadError, ServerError
+from pytest_tfsig.serving import reaper
+from pytest_tfsig.serving.advice import advice_for
+from pytest_tfsig.serving.folder import Folder, check_files
+from pytest_tfsig.serving.process import wait_until
+from pytest_tfsig.serving.roster import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from pytest_tfsig.clients import Credentials, VersionStatus
+    from pytest_tfsig.serving.protocol import Instance, Runner
+
+__all__ = ["ManagedServer", "attach"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_LOG_LINES = 12
+# A version that ended before it was asked for again keeps that state until the server looks: once a second.
+_SETTLE_SECONDS = 3.0
+# Grace for the transport beyond the time that a model may take to load.
+_MARGIN_SECONDS = 5.0
+
+
+@final
+class ManagedServer:
+    """A server run by a `Runner`, its models changed through HandleReloadConfigRequest.
+
+    Several processes may use one server: each has its own `ManagedServer` on the same folder, whose lock and state
+    keep them in step.
+
+    Args:
+        runner: How the server is run.
+        folder: Its session folder.
+        owner: The process whose end is the server's end, and which stops it.
+        timeout: Seconds that the server may take to start, and a model to load.
+    """
+
+    def __init__(self, runner: Runner, folder: Folder, *, owner: int, timeout: float) -> None:
+        self._runner = runner
+        self._folder = folder
+        self._owner = owner
+        self._timeout = timeout
+        self._reaper: reaper.Reaper | None = None
+        self._client: GrpcClient | None = None
+
+    @classmethod
+    def launch(
+        cls, runner: Runner, *, owner: int | None = None, timeout: float = 60.0, parent: Path | None = None
+    ) -> ManagedServer:
+        """Start a server without models in a new session folder.
+
+        Raises:
+            ServerError: It did not start; the message shows its log.
+        """
+        folder = Folder.create(parent)
+        server = cls(runner, folder, owner=os.getpid() if owner is None else owner, timeout=timeout)
+        # Before the server, so that there is no moment at which nobody would clean up.
+        label = folder.path.name if runner.kind == "container" else ""
+        server._reaper = reaper.start(folder.path, server._owner, label)
+        try:
+            with folder.lock:
+                folder.write(Roster(), runner.start(folder, owner=server._owner, timeout=timeout))
+        except BaseException:
+            server._clean_up(None)
+            raise
+        if server._owner == os.getpid():
+            atexit.register(server.stop)
+        return server
+
+    @property
+    def kind(self) -> str:
+        """How the server is run."""
+        return self._runner.kind
+
+    @property
+    def folder(self) -> Path:
+        """The session folder, for `attach` in another process."""
+        return self._folder.path
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """None: a server of ours asks for nothing."""
+        return None
+
+    @property
+    def grpc_address(self) -> str:
+        """`HOST:PORT`; another one after a restart."""
+        return self._instance().grpc
+
+    @property
+    def rest_url(self) -> str | None:
+        """`http://HOST:PORT`; another one after a restart."""
+        return self._instance().rest
+
+    @property
+    def description(self) -> str:
+        """What serves, and where."""
+        _, instance = self._folder.read()
+        where = "stopped" if instance is None else f"gRPC {instance.grpc}, REST {instance.rest or 'none'}"
+        return f"{self._runner.description} ({where})"
+
+    def add(self, name: str, version: int, directory: Path, *, labels: Mapping[str, int] | None = None) -> None:
+        """Serve one more version of a model, and return when it is AVAILABLE.
+
+        Raises:
+            ModelLoadError: The server refuses the model, or died of it; all other models are served on.
+            ServerError: The server cannot be told, or is dead; or it serves that version already.
+        """
+        if not _NAME.fullmatch(name):
+            raise ServerError(f"{name!r} cannot be a model's name: use letters, digits, '_', '-' and '.'.")
+        check_files(directory)
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            if instance is None:
+                raise ServerError(f"{self._runner.description} is stopped: start it again to add {name!r}.")
+            if name in roster.models and version in roster.models[name].versions:
+                raise ServerError(f"Version {version} of model {name!r} is served already: remove it first.")
+            self._runner.stage(self._folder, instance, name, version, directory)
+            wanted = roster.adding(name, version, directory, labels or {})
+            try:
+                self._serve(instance, wanted, name, version)
+            except ServingError as error:
+                raise self._refusal(roster, instance, error, name=name, version=version, directory=directory) from error
+            self._folder.write(wanted, instance)
+
+    def remove(self, name: str, version: int | None = None) -> None:
+        """Serve a version (None: the whole model) no longer; of an unknown one nothing is to be done.
+
+        Raises:
+            ServerError: The server cannot be told.
+        """
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            left = roster.removing(name, version)
+            if instance is not None and left != roster:
+                try:
+                    self._reload(instance, left)
+                    gone = set(roster.models[name].versions) if version is None else {version}
+                    self._await_end(instance, name, gone)
+                except ServingError as error:
+                    raise ServerError(f"Model {name!r} cannot be removed from {self.description}: {error}") from error
+            self._folder.write(left, instance)
+            self._folder.unstage(name, version)
+
+    def restart(self, *, without: Collection[str] = ()) -> None:
+        """Start the server anew, with the models that it had except those named.
+
+        Raises:
+            ServerError: The server cannot be started again, or died again of one of its models, which is named.
+        """
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            for name in without:
+                roster = roster.removing(name)
+                self._folder.unstage(name, None)
+            self._start_again(roster, instance)
+
+    def logs(self) -> str:
+        """Return the end of the server's log."""
+        return self._runner.logs(self._folder, self._folder.read()[1])
+
+    def alive(self) -> bool:
+        """Whether the server still runs."""
+        _, instance = self._folder.read()
+        return instance is not None and self._runner.alive(instance)
+
+    def stop(self) -> None:
+        """Stop the server and leave nothing behind."""
+        atexit.unregister(self.stop)
+        if not self._folder.path.is_dir():
+            return
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            self._folder.write(roster, None)
+        self._clean_up(instance)
+
+    def _clean_up(self, instance: Instance | None) -> None:
+        self._disconnect()
+        if instance is not None:
+            self._runner.stop(instance)
+        self._folder.delete()
+        if self._reaper is not None:
+            self._reaper.dismiss()
+            self._reaper = None
+
+    def _instance(self) -> Instance:
+        _, instance = self._folder.read()
+        if instance is None:
+            raise ServerError(f"{self._runner.description} is stopped.")
+        return instance
+
+    def _connected(self, instance: Instance) -> GrpcClient:
+        if self._client is None or self._client.address != instance.grpc:
+            self._disconnect()
+            self._client = GrpcClient(instance.grpc)
+        return self._client
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _reload(self, instance: Instance, roster: Roster) -> None:
+        config = roster.config(lambda name: self._runner.base_path(self._folder, name))
+        self._connected(instance).reload(config, timeout=self._timeout + _MARGIN_SECONDS)
+
+    def _serve(self, instance: Instance, roster: Roster, name: str, version: int) -> None:
+        # The server waits for a model that is new to it, but not for one more version of a model that it has.
+        known = len(roster.models[name].versions) > 1
+        before = self._state(instance, name, version) if known else None
+        self._reload(instance, roster)
+        settled = time.monotonic() + (_SETTLE_SECONDS if known else 0)
+        deadline = time.monotonic() + self._timeout
+        pause = 0.002
+        while True:
+            status = self._state(instance, name, version)
+            if status is not None and status.state == "AVAILABLE":
+                return
+            # An end from before this request says nothing, until the server has had time to look.
+            if status is not None and status.state == "END" and (status != before or time.monotonic() > settled):
+                raise ServingError(status.code, status.message, "grpc")
+            if time.monotonic() > deadline:
+                state = "unknown to the server" if status is None else status.state
+                raise ServingError(
+                    "DEADLINE_EXCEEDED", f"not AVAILABLE within {self._timeout:g} s, but {state}", "grpc"
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+
+    def _await_end(self, instance: Instance, name: str, versions: set[int]) -> None:
+        def ended() -> bool:
+            states = [self._state(instance, name, version) for version in versions]
+            return all(state is None or state.state == "END" for state in states)
+
+        wait_until(ended, self._timeout)
+
+    def _state(self, instance: Instance, name: str, version: int) -> VersionStatus | None:
+        try:
+            rows = self._connected(instance).status(name)
+        except ServingError as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        return next((row for row in rows if row.version == version), None)
+
+    def _refusal(
+        self,
+        roster: Roster,
+        instance: Instance,
+        error: ServingError,
+        *,
+        name: str,
+        version: int,
+        directory: Path,
+    ) -> ServerError:
+        """Go back to the models that were served before, and say why the new one is not."""
+        what = f"Version {version} of model {name!r} ({directory})"
+        reason = self._reason(instance, name, version) or error.message
+        # A server that dies closes its connections a moment before its process has ended.
+        lost = error.code == "UNAVAILABLE" and wait_until(lambda: not self._runner.alive(instance), _MARGIN_SECONDS)
+        log = self._runner.logs(self._folder, instance)
+        end = self._runner.ending(instance)
+        self._folder.unstage(name, version)
+        if lost or error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            # A model that never finishes loading holds the server's configuration, so that it takes no other.
+            self._start_again(roster, instance)
+            how = f"brought the server down{f' ({end})' if end else ''}" if lost else f"does not load: {reason}"
+        else:
+            with contextlib.suppress(ServingError):
+                self._reload(instance, roster)
+            how = f"cannot be loaded: {reason}"
+        advice = advice_for(f"{reason}\n{log}" if lost else reason)
+        return ModelLoadError(
+            f"{what} {how.rstrip('.')}.{f' {advice}' if advice else ''}\n{self._runner.description}'s log:\n"
+            f"{_relevant(log, name)}"
+        )
+
+    def _reason(self, instance: Instance, name: str, version: int) -> str:
+        with contextlib.suppress(ServingError):
+            status = self._state(instance, name, version)
+            if status is not None and status.code != "OK":
+                return f"{status.code}: {status.message}"
+        return ""
+
+    def _start_again(self, roster: Roster, instance: Instance | None) -> None:
+        self._disconnect()
+        if instance is not None:
+            self._runner.stop(instance)
+        self._folder.write(roster, None)
+        fresh = self._runner.start(self._folder, owner=self._owner, timeout=self._timeout)
+        self._folder.write(Roster(), fresh)
+        served = Roster()
+        for name, entry in roster.models.items():
+            for version, directory in entry.versions.items():
+                # One by one: if one of them kills the server again, it is known which.
+                self._runner.stage(self._folder, fresh, name, version, directory)
+                served = served.adding(name, version, directory, entry.labels)
+                try:
+                    self._serve(fresh, served, name, version)
+                except ServingError as error:
+                    self._folder.write(roster.removing(name), fresh)
+                    raise ServerError(
+                        f"{self._runner.description} was started again, and version {version} of model {name!r} "
+                        f"cannot be served any more: {error}"
+                    ) from error
+        self._folder.write(served, fresh)
+
+
+def attach(runner: Runner, folder: Path, *, owner: int, timeout: float = 60.0) -> ManagedServer:
+    """Return the server that another process started in a folder; it is the owner who stops it."""
+    return ManagedServer(runner, Folder(folder), owner=owner, timeout=timeout)
+
+
+def _relevant(log: str, name: str) -> str:
+    lines = log.strip().splitlines()
+    named = [line for line in lines if name in line and re.search(r"error|fail|not found", line, re.IGNORECASE)]
+    return "\n".join(named[-_LOG_LINES:] or lines[-_LOG_LINES:]) or "(empty)"

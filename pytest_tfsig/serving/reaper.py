@@ -1,0 +1,109 @@
+"""The reaper: a small process that waits for pytest's end and then removes what pytest could not.
+
+Killed with SIGKILL, or by the kernel for want of memory, pytest cleans up nothing. The reaper is a process apart that
+sees its end, whatever the reason, ends the server and deletes the session folder. Run as
+a script, `reaper.py FOLDER OWNER LABEL`, it imports nothing of the package until it has containers to remove.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["Reaper", "main", "start"]
+
+_LOOK_SECONDS = 1.0
+_LOG_LIMIT = 256 * 1024 * 1024
+# How long a container may still appear that the engine was asked for just before the owner ended.
+_LATE_SECONDS = 3.0
+
+
+class Reaper:
+    """The handle of a reaper process."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def dismiss(self) -> None:
+        """End it: everything has been cleaned up."""
+        self._child.kill()
+        self._child.wait()
+
+
+def start(folder: Path, owner: int, label: str = "") -> Reaper:
+    """Start a reaper.
+
+    Args:
+        folder: The session folder, which it deletes at the owner's end.
+        owner: The process to watch.
+        label: The value of the label that the session's containers carry; empty: there are none.
+    """
+    return Reaper(
+        subprocess.Popen(  # noqa: S603 - this very module
+            [sys.executable, "-P", __file__, str(folder), str(owner), label],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Wait for the owner's end, then clean up."""
+    folder, owner, label = Path(arguments[0]), int(arguments[1]), arguments[2]
+    # A polite request to a whole process group is not for the reaper: it ends when there is nothing left to reap.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.suppress(ProcessLookupError):
+        _wait(owner, folder)
+    if folder.is_dir():
+        _end_process(folder)
+        if label:
+            _remove_containers(label)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(owner: int, folder: Path) -> None:
+    if hasattr(os, "pidfd_open"):
+        poll = select.poll()
+        poll.register(os.pidfd_open(owner), select.POLLIN)
+        while folder.is_dir() and not poll.poll(_LOOK_SECONDS * 1000):
+            _keep_short(folder / "server.log")
+        return
+    while folder.is_dir():
+        os.kill(owner, 0)
+        _keep_short(folder / "server.log")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _keep_short(log: Path) -> None:
+    # A server that floods its log must not fill the disk; it appends, so the file can be emptied below it.
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > _LOG_LIMIT:
+            os.truncate(log, 0)
+
+
+def _end_process(folder: Path) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((folder / "server.pid").read_text()), signal.SIGKILL)
+
+
+def _remove_containers(label: str) -> None:
+    from pytest_tfsig.serving.engine import remove_labelled
+
+    deadline = time.monotonic() + _LATE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            remove_labelled(label)
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
