@@ -1,0 +1,67 @@
+"""MultiInference: several classifications and regressions of one model on the same tf.Examples, in one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_tfsig import protos
+from pytest_tfsig.model_server import classify, examples, regress
+from pytest_tfsig.model_server.predict import DEFAULT_SIGNATURE
+from pytest_tfsig.model_server.status import Code, StatusError
+
+if TYPE_CHECKING:
+    from pytest_tfsig.model_server.servables import Servable, Serving
+
+__all__ = ["multi_inference"]
+
+_CLASSIFY: Final = "tensorflow/serving/classify"
+_REGRESS: Final = "tensorflow/serving/regress"
+
+
+def multi_inference(serving: Serving, request: Any) -> Any:
+    """Answer a MultiInferenceRequest with a MultiInferenceResponse.
+
+    Raises:
+        StatusError: TensorFlow Serving's code and message.
+    """
+    spec = request.tasks[0].model_spec if request.tasks else protos.ModelSpec()
+    with serving.get(spec) as servable:
+        signatures, feeds, fetches = _plan(servable, request.tasks)
+        strings = examples.serialized(request.input)
+        outputs = examples.run(servable, feeds, strings, sorted(fetches))
+    response = protos.MultiInferenceResponse()
+    for task, signature in zip(request.tasks, signatures, strict=True):
+        result = response.results.add()
+        if task.method_name == _CLASSIFY:
+            classify.fill_result(result.classification_result, classify.read(signature, len(strings), outputs))
+        else:
+            regress.fill_result(result.regression_result, regress.read(signature, len(strings), outputs))
+        examples.fill_spec(result.model_spec, task.model_spec, servable.version)
+    return response
+
+
+def _plan(servable: Servable, tasks: Any) -> tuple[list[Any], set[str], set[str]]:
+    """The tasks' signatures, and all tensors to feed and to fetch."""
+    signatures: dict[str, Any] = {}
+    feeds, fetches = set(), set()
+    for task in tasks:
+        name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        if not task.model_spec.name:
+            raise _invalid("Found ModelSpec with an empty model name.")
+        if task.model_spec.name != tasks[0].model_spec.name:
+            raise _invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+        if name in signatures:
+            raise _invalid(f"Duplicate evaluation of signature: {name}")
+        signature = signatures[name] = servable.signatures.get(name)
+        if signature is None:
+            raise _invalid(f"Requested signature not found in model graph: {name}")
+        if task.method_name not in {_CLASSIFY, _REGRESS}:
+            raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        feed, fetched = (classify if task.method_name == _CLASSIFY else regress).plan(signature)
+        feeds.add(feed)
+        fetches.update(fetched)
+    return list(signatures.values()), feeds, fetches
+
+
+def _invalid(message: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, message)

@@ -1,0 +1,102 @@
+"""Regress: tf.Examples in, one number each out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfsig import protos, tensors
+from pytest_tfsig.model_server import examples
+from pytest_tfsig.model_server.status import Code, StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.model_server.servables import Servable, Serving
+
+__all__ = ["fill_result", "plan", "read", "regress", "run"]
+
+_INPUT, _OUTPUT = "inputs", "outputs"
+
+
+def regress(serving: Serving, request: Any) -> Any:
+    """Answer a RegressionRequest with a RegressionResponse.
+
+    Raises:
+        StatusError: TensorFlow Serving's code and message.
+    """
+    if not request.HasField("model_spec"):
+        raise _invalid("Missing ModelSpec")
+    with serving.get(request.model_spec) as servable:
+        values = run(servable, request.model_spec.signature_name, request.input)
+    response = protos.RegressionResponse()
+    examples.fill_spec(response.model_spec, request.model_spec, servable.version)
+    fill_result(response.result, values)
+    return response
+
+
+def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
+    """Regress on the examples of an Input by a signature; an empty name is the default one.
+
+    Returns:
+        float32, shape [examples].
+    """
+    signature = examples.find_signature(servable, signature_name)
+    feed, fetches = plan(signature)
+    strings = examples.serialized(given)
+    return read(signature, len(strings), examples.run(servable, {feed}, strings, fetches))
+
+
+def plan(signature: Any) -> tuple[str, list[str]]:
+    """The tensor that takes the examples, and the one that holds the numbers.
+
+    Raises:
+        StatusError: The signature is none that regresses.
+    """
+    if len(signature.inputs) != 1:
+        raise _invalid("Expected one input Tensor.")
+    if len(signature.outputs) != 1:
+        raise _invalid("Expected one output Tensor.")
+    if _INPUT not in signature.inputs:
+        raise _invalid(f"No regression inputs found in SignatureDef: {examples.debug_text(signature)}")
+    if _OUTPUT not in signature.outputs:
+        raise _invalid(f"No regression outputs found in SignatureDef: {examples.debug_text(signature)}")
+    return signature.inputs[_INPUT].name, [signature.outputs[_OUTPUT].name]
+
+
+def read(signature: Any, number: int, outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """The numbers from what the graph computed.
+
+    Args:
+        signature: A SignatureDef that `plan` accepted.
+        number: How many examples were given.
+        outputs: Tensor name -> array.
+
+    Returns:
+        float32, shape [number].
+
+    Raises:
+        StatusError: They are not what a regression is.
+    """
+    array = outputs[signature.outputs[_OUTPUT].name]
+    if array.shape[1:] not in {(), (1,)} or array.ndim == 0:
+        shape = ",".join(map(str, array.shape))
+        raise _invalid(f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [{shape}]")
+    if array.shape[0] != number:
+        raise _invalid(f"Input batch size did not match output batch size: {number} vs. {array.shape[0]}")
+    dtype = protos.DataType.Name(tensors.dtype(array.dtype).number)
+    if dtype != "DT_FLOAT":
+        raise _invalid(f"Expected output Tensor of DT_FLOAT.  Got: {dtype}")
+    return array.reshape(-1)
+
+
+def fill_result(result: Any, values: NDArray[Any]) -> None:
+    """Write numbers into a RegressionResult."""
+    result.SetInParent()
+    for value in values.tolist():
+        result.regressions.add(value=value)
+
+
+def _invalid(message: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, message)
