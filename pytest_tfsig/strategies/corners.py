@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.strategies.limits import MAX_CORNER_CASES, MAX_ELEMENTS
 from pytest_tfsig.strategies.patterns import PATTERNS
+from pytest_tfsig.strategies.quietly import sample
 from pytest_tfsig.strategies.signatures import Arrays, Inputs, Plan, plan
-from pytest_tfsig.strategies.source import generator
+from pytest_tfsig.strategies.source import SeededSource, generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_tfsig.contract import Signature
-    from pytest_tfsig.strategies.sizes import Key
+    from pytest_tfsig.strategies.sizes import Key, Shapes
 
 __all__ = ["Case", "corner_arrays", "corner_cases"]
 
@@ -86,24 +87,27 @@ class _Recipe:
     limit: int = MAX_ELEMENTS
 
     def named_arrays(self, ready: Plan) -> tuple[str, Arrays]:
-        sizes = self._sizes(ready)
-        shapes = ready.layout.with_rank(1).resolve(sizes)
         rng = generator(_SEED + self.seed)
-        arrays = {
-            name: PATTERNS[self.special.get(name, self.pattern)](values, shapes[name], rng)
-            for name, values in ready.values.items()
-        }
-        special = [f"{name} {pattern}" for name, pattern in self.special.items()]
-        return ", ".join(
-            [self.pattern, *special, *(f"{_key_text(key)} = {size}" for key, size in sizes.items())]
-        ), arrays
-
-    def _sizes(self, ready: Plan) -> dict[Key, int]:
-        lay = ready.layout.with_rank(1)
         sizes: dict[Key, int] = {}
+
+        def shapes(known: Mapping[Key, int]) -> Shapes:
+            sizes.update(self._sizes(ready, known))
+            return ready.layout.with_rank(1).resolve(sizes)
+
+        def fill(name: str, shape: tuple[int, ...]) -> Any:
+            return PATTERNS[self.special.get(name, self.pattern)](ready.values[name], shape, rng)
+
+        arrays = ready.assemble(SeededSource(rng, sample), shapes, fill)
+        special = [f"{name} {pattern}" for name, pattern in self.special.items()]
+        return ", ".join([self.pattern, *special, *(f"{_key_text(key)} = {size}" for key, size in sizes.items())]), arrays
+
+    def _sizes(self, ready: Plan, known: Mapping[Key, int]) -> dict[Key, int]:
+        lay = ready.layout.with_rank(1)
+        sizes = dict(known)
         for dim in lay.dims:
-            wanted = self.sizes.get(dim.key, self.rows if dim.key in lay.leading else self.length)
-            sizes[dim.key] = max(dim.low, min(wanted, lay.room(dim, sizes, self.limit)))
+            if dim.key not in sizes:
+                wanted = self.sizes.get(dim.key, self.rows if dim.key in lay.leading else self.length)
+                sizes[dim.key] = max(dim.low, min(wanted, lay.room(dim, sizes, self.limit)))
         return sizes
 
 
@@ -111,7 +115,7 @@ def _recipes(ready: Plan) -> Iterator[_Recipe]:
     lay = ready.layout.with_rank(1)
     lengths = [dim.key for dim in lay.dims if dim.key not in lay.leading]
     several = list(ready.values)[:_MOST_NAMED] if len(ready.values) > 1 else []
-    most_points = max(len(values.points) for values in ready.values.values())
+    most_points = max((len(values.points) for values in ready.values.values()), default=1)
     yield from (
         _Recipe("typical"),
         _Recipe("typical", rows=1),

@@ -14,7 +14,7 @@ from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -85,6 +85,18 @@ class Numbers:
             share = source.choose(_STEPS) / (_STEPS - 1)
             value = complex(value, low * (1 - share) + high * share)
         return self.cast(value)[()]
+
+    def simpler(self, value: Any) -> Iterator[Any]:
+        """Yield values that are simpler than ``value``, the simplest first."""
+        known = [point.tobytes() for point in self.points]
+        raw = np.asarray(value, dtype=self.dtype).tobytes()
+        yield from self.points[: known.index(raw) if raw in known else len(known)]
+        if raw in known or self._is_complex or self._is_integer:
+            return
+        for digits in (0, 1):
+            rounded = self.cast(round(float(value), digits))[()]
+            if rounded.tobytes() not in {raw, *known}:
+                yield rounded
 
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values as a caller usually sends them."""

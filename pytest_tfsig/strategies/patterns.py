@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -47,6 +47,10 @@ class Values(Protocol):
 
     def free(self, source: Source) -> Any:
         """Return a drawn value that need not be one of `points`."""
+        ...
+
+    def simpler(self, value: Any) -> Iterator[Any]:
+        """Yield values that are simpler than ``value``, the simplest first."""
         ...
 
     def typical(self, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hypothesis import strategies as st
 
-from pytest_tfsig.errors import StrategyError
+from pytest_tfsig import tensors
+from pytest_tfsig.errors import StrategyError, TensorError
 from pytest_tfsig.strategies.arrays import draw_array
 from pytest_tfsig.strategies.kinds import values_of
+from pytest_tfsig.strategies.own import own
 from pytest_tfsig.strategies.sizes import layout
 from pytest_tfsig.strategies.source import HypothesisSource
 from pytest_tfsig.strategies.ties import ties
@@ -22,17 +24,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_tfsig.contract import Signature
+    from pytest_tfsig.strategies.own import Own
     from pytest_tfsig.strategies.patterns import Values
-    from pytest_tfsig.strategies.sizes import Layout
+    from pytest_tfsig.strategies.sizes import Key, Layout, Shapes
     from pytest_tfsig.strategies.source import Source
     from pytest_tfsig.strategies.ties import Tie
 
-__all__ = ["Inputs", "Plan", "plan", "signature_arrays"]
+__all__ = ["Arrays", "Inputs", "Plan", "plan", "signature_arrays"]
 
 Inputs = dict[str, Any]
 """Arrays by input name; for classify and regress ``{"examples": [{feature: values}, …]}``."""
 
 Arrays = dict[str, "NDArray[Any]"]
+"""One array for each input, as it was generated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +46,56 @@ class Plan:
     Attributes:
         signature: What was made ready.
         layout: The inputs' shapes.
-        values: What each input may hold.
+        values: What each input may hold, but for those in `owns`.
+        owns: Inputs for which the user gave a strategy.
         ties: Inputs that depend on others.
     """
 
     signature: Signature
     layout: Layout
     values: Mapping[str, Values]
+    owns: Mapping[str, Own]
     ties: tuple[Tie, ...]
 
-    def draw(self, source: Source) -> Arrays:
-        """Return one array for each input, before `finish`."""
-        shapes = self.layout.draw(source, {})
-        return {name: draw_array(source, values, shapes[name]) for name, values in self.values.items()}
+    def draw(self, source: Source, known: Mapping[Key, int] | None = None) -> Arrays:
+        """Return one array for each input, before `finish`.
+
+        Args:
+            source: Makes the choices.
+            known: Sizes of dimensions that are not to be drawn.
+        """
+
+        def fill(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+            return draw_array(source, self.values[name], shape)
+
+        return self.assemble(source, lambda sizes: self.layout.draw(source, {**(known or {}), **sizes}), fill)
+
+    def assemble(
+        self,
+        source: Source,
+        shapes_for: Callable[[Mapping[Key, int]], Shapes],
+        fill: Callable[[str, tuple[int, ...]], NDArray[Any]],
+    ) -> Arrays:
+        """Return one array for each input: users' own first, for those choose their sizes, then the others.
+
+        Args:
+            source: Makes the choices of users' own strategies.
+            shapes_for: Returns all shapes, given the sizes that those have chosen.
+            fill: Returns an array for an input's name and shape.
+        """
+        sizes: dict[Key, int] = {}
+        arrays: Arrays = {}
+        for name, mine in self.owns.items():
+            if mine.strategy is not None:
+                arrays[name] = mine.draw(source)
+                self._bind(name, arrays[name].shape, sizes)
+        shapes = shapes_for(sizes)
+        for name in self.signature.inputs:
+            if name in self.values:
+                arrays[name] = fill(name, shapes[name])
+            elif name not in arrays:
+                arrays[name] = self.owns[name].draw(source, shapes[name])
+        return {name: arrays[name] for name in self.signature.inputs}
 
     def finish(self, arrays: Arrays) -> Inputs:
         """Return ``arrays`` as they are sent: masks and lengths tied, probabilities summing to 1."""
@@ -62,26 +103,62 @@ class Plan:
         for tie in self.ties:
             inputs[tie.name] = tie.tied(inputs)
         for name, tensor in self.signature.inputs.items():
-            if tensor.probabilities is not None and tensor.probabilities is not True:
+            if tensor.probabilities is not None and tensor.probabilities is not True and name in self.values:
                 inputs[name] = _normalised(inputs[name], tensor.probabilities.axis)
         return inputs
+
+    def unfinished(self, inputs: Mapping[str, Any]) -> Arrays:
+        """Return recorded ``inputs``, which any sequence of values may be, as arrays of the declared dtypes.
+
+        Raises:
+            StrategyError: An input is missing, unknown, or not of its dtype.
+        """
+        declared = self.signature.inputs
+        if set(inputs) != set(declared):
+            raise StrategyError(
+                f"a recorded request has inputs {sorted(inputs)}, but signature {self.signature.name} takes {sorted(declared)}."
+            )
+        try:
+            return {name: np.array(tensors.as_array(inputs[name], tensor.dtype)) for name, tensor in declared.items()}
+        except TensorError as error:
+            raise StrategyError(f"a recorded request does not fit signature {self.signature.name}: {error}.") from error
+
+    def _bind(self, name: str, shape: tuple[int, ...], sizes: dict[Key, int]) -> None:
+        ranges = {dim.key: (dim.low, dim.high) for dim in self.layout.dims}
+        for size, key in zip(shape, self.layout.shapes[name] or (), strict=False):
+            if isinstance(key, int):
+                continue
+            low, high = ranges[key]
+            where = self.owns[name].where
+            if isinstance(key, str) and not low <= size <= high:
+                raise StrategyError(f"{where}.strategy draws {key} = {size}, outside dims.{key} = [{low}, {high}].")
+            if sizes.setdefault(key, size) != size:
+                raise StrategyError(
+                    f"{where}.strategy draws {key} = {size} beside another input's {key} = {sizes[key]}; give its function "
+                    "a parameter named shape, which is told the sizes."
+                )
 
 
 def plan(signature: Signature) -> Plan:
     """Make ``signature`` ready for drawing.
 
     Raises:
-        StrategyError: An input's dtype is not known, or an input can hold nothing.
+        StrategyError: An input's dtype is not known, an input can hold nothing, or a user's own strategy cannot be used.
     """
     if not signature.inputs:
         raise StrategyError(
             f"signature {signature.name} states no inputs; state them, or complete the contract from the SavedModel."
         )
-    values = {
-        name: values_of(tensor, f"signatures.{signature.name}.inputs.{name}")
-        for name, tensor in signature.inputs.items()
-    }
-    return Plan(signature, layout(signature), values, ties(signature))
+    values: dict[str, Values] = {}
+    owns: dict[str, Own] = {}
+    for name, tensor in signature.inputs.items():
+        where = f"signatures.{signature.name}.inputs.{name}"
+        mine = own(tensor, where)
+        if mine is not None:
+            owns[name] = mine
+        else:
+            values[name] = values_of(tensor, where)
+    return Plan(signature, layout(signature), values, owns, ties(signature))
 
 
 def signature_arrays(signature: Signature) -> SearchStrategy[Inputs]:
@@ -91,7 +168,7 @@ def signature_arrays(signature: Signature) -> SearchStrategy[Inputs]:
         signature: Its inputs have a dtype; `dims` bounds the sizes of named dimensions.
 
     Raises:
-        StrategyError: An input's dtype is not known, or an input can hold nothing.
+        StrategyError: An input's dtype is not known, an input can hold nothing, or a user's own strategy cannot be used.
     """
     ready = plan(signature)
 
@@ -105,5 +182,6 @@ def _normalised(array: NDArray[Any], axis: int) -> NDArray[Any]:
     """Return probabilities in proportion to ``array``; where all are 0, even ones."""
     wide = array.astype(np.float64)
     total = wide.sum(axis=axis, keepdims=True)
-    even = np.full_like(wide, 1 / max(1, wide.shape[axis]))
-    return np.divide(wide, total, out=even, where=total > 0).astype(array.dtype)
+    shares: NDArray[Any] = np.full_like(wide, 1 / max(1, wide.shape[axis]))
+    np.divide(wide, total, out=shares, where=total > 0)
+    return shares.astype(array.dtype)

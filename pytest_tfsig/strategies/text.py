@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +64,7 @@ _WORDS: Final = (
 )
 _MOST_WORDS: Final = 12
 _POOL: Final = 64
+_FIRST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,13 @@ class Strings:
         points: Strings worth trying on their own, the simplest first.
         make: Returns another string for a source of choices.
         closed: Whether `points` are all there is.
+        encoding: How they are text; None: bytes.
     """
 
     points: tuple[bytes, ...]
     make: Callable[[Source], bytes]
     closed: bool = False
+    encoding: str | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -103,6 +106,21 @@ class Strings:
     def free(self, source: Source) -> bytes:
         """Return a drawn string that need not be one of `points`."""
         return self.make(source)
+
+    def simpler(self, value: bytes) -> Iterator[bytes]:
+        """Yield strings that are simpler than ``value``: listed earlier, or a half of it."""
+        yield from self.points[: self.points.index(value) if value in self.points else _FIRST]
+        if self.closed:
+            return
+        text = value if self.encoding is None else value.decode(self.encoding)
+        middle = len(text) // 2
+        for part in (text[:middle], text[middle:], text[:-1], text[1:]):
+            shorter = part if isinstance(part, bytes) else part.encode(self.encoding or "utf-8")
+            if len(shorter) < len(value):
+                yield shorter
+        plain = ("a" * len(text)).encode(self.encoding or "utf-8")
+        if value != plain and len(plain) <= len(value):
+            yield plain
 
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return strings as a caller usually sends them."""
@@ -150,7 +168,7 @@ def strings(tensor: Tensor | Feature, where: str = "tensor") -> Strings:
     if encoding is None:
         return Strings((*(text.encode() for text in _TEXTS), *_RAW), lambda source: _sentence(source).encode())
     points = tuple(dict.fromkeys(text.encode(encoding) for text in _TEXTS if _is_encodable(text, encoding)))
-    return Strings(points, lambda source: _sentence(source).encode(encoding, "ignore"))
+    return Strings(points, lambda source: _sentence(source).encode(encoding, "ignore"), encoding=encoding)
 
 
 def _listed(points: list[bytes], where: str) -> Strings:

@@ -1,0 +1,255 @@
+"""The search for an input that breaks a property: remembered and recorded ones, corner cases, random ones."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import hypothesis
+from hypothesis import Phase
+from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
+
+from pytest_tfsig.strategies.corners import corner_arrays
+from pytest_tfsig.strategies.memory import Memory
+from pytest_tfsig.strategies.minimize import Spent, minimized
+from pytest_tfsig.strategies.quietly import run, sample
+from pytest_tfsig.strategies.signatures import Arrays, Inputs, Plan, plan
+from pytest_tfsig.strategies.source import HypothesisSource, SeededSource, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_tfsig.contract import Signature
+
+__all__ = ["SHRINK_REQUESTS", "SHRINK_SECONDS", "Examine", "Exploration", "draws", "explore"]
+
+SHRINK_REQUESTS: Final = 400
+"""Calls of `examine` that shrinking one violation may take: a small model's example is minimal after some fifty."""
+
+SHRINK_SECONDS: Final = 10.0
+"""Time that shrinking one violation may take, so that a slow server costs seconds and not minutes; then the smallest
+example so far is shown."""
+
+Examine = "Callable[[Inputs], float | None]"
+"""Looks at inputs; raises an AssertionError for a violation; a number that it returns is what `target` climbs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What a search came to.
+
+    Attributes:
+        examples_run: Inputs that were tried, without those of shrinking.
+        falsifying: The smallest inputs found that show a violation; None: there was none.
+        error: What `examine` raised for them.
+        origin: Where the violation first showed: ``remembered``, ``recorded``, ``corner case NAME`` or ``random``.
+    """
+
+    examples_run: int
+    falsifying: Inputs | None = None
+    error: BaseException | None = None
+    origin: str = ""
+
+
+def explore(
+    signature: Signature,
+    examine: Callable[[Inputs], float | None],
+    *,
+    max_examples: int,
+    seed: int,
+    database: Path | None = None,
+    target: str | None = None,
+    seeds: Iterable[Mapping[str, Any]] = (),
+    shrink_requests: int = SHRINK_REQUESTS,
+    shrink_seconds: float = SHRINK_SECONDS,
+) -> Exploration:
+    """Look for inputs for which ``examine`` raises an AssertionError, and make them small.
+
+    First come inputs that failed in an earlier run, then `seeds`, then the signature's corner cases, then random ones;
+    `max_examples` bounds all of them together. The same arguments try the same inputs in the same order.
+
+    Args:
+        signature: Whose inputs are tried.
+        examine: Called with each. An AssertionError is a violation; any other exception ends the search and is raised;
+            `hypothesis.assume` passes an input over.
+        max_examples: How many inputs to try before shrinking.
+        seed: Determines the random ones.
+        database: A folder that remembers falsifying inputs between runs.
+        target: If given, numbers that ``examine`` returns are what Hypothesis climbs, under this label, in the second
+            half of the random inputs.
+        seeds: Real inputs, such as recorded requests.
+        shrink_requests: Calls of ``examine`` that shrinking may take.
+        shrink_seconds: Time that shrinking may take. A call under way is not interrupted.
+
+    Raises:
+        StrategyError: No strategy can be built for the signature.
+    """
+    ready = plan(signature)
+    memory = Memory(database, signature)
+    search = _Search(ready, examine, _Budget(shrink_requests, shrink_seconds))
+    fixed = itertools.chain(
+        (("remembered", arrays) for arrays in memory.recall()),
+        (("recorded", ready.unfinished(inputs)) for inputs in seeds),
+        ((f"corner case {name}", arrays) for name, arrays in corner_arrays(ready)),
+    )
+    for origin, arrays in itertools.islice(fixed, max_examples):
+        if search.fails(origin, arrays):
+            break
+    else:
+        search.random(max_examples - search.examples_run, seed, target)
+    found = search.shrunk()
+    if found is not None:
+        memory.keep(found)
+    return search.result()
+
+
+def draws(
+    signature: Signature, n: int, seed: int, *, sizes: Mapping[str, int] | None = None
+) -> Iterator[Inputs]:
+    """Return ``n`` random inputs of a signature, one at a time; the same ones for the same seed.
+
+    Args:
+        signature: Whose inputs are drawn.
+        n: How many.
+        seed: Determines them.
+        sizes: Sizes of named dimensions that are not to be drawn, such as ``{"batch": 8}``.
+
+    Raises:
+        StrategyError: No strategy can be built for the signature.
+    """
+    ready = plan(signature)
+    return (ready.finish(arrays) for arrays in _random(ready, n, seed, sizes or {}))
+
+
+def _random(ready: Plan, n: int, seed: int, sizes: Mapping[str, int]) -> Iterator[Arrays]:
+    source = SeededSource(generator(seed), sample)
+    return (ready.draw(source, dict(sizes)) for _ in range(n))
+
+
+class _Stop(BaseException):
+    """Ends a run of Hypothesis, which catches every Exception."""
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What shrinking may take, counted from when it starts."""
+
+    requests: int
+    seconds: float
+    deadline: float | None = None
+
+    def take(self) -> bool:
+        """Use up one request; tell whether it is still allowed."""
+        now = time.monotonic()
+        self.deadline = now + self.seconds if self.deadline is None else self.deadline
+        self.requests -= 1
+        return self.requests >= 0 and now <= self.deadline
+
+
+class _Search:
+    """One search: what it tried, and the smallest violation so far."""
+
+    __slots__ = ("_budget", "_error", "_examine", "_falsifying", "_origin", "_ready", "examples_run")
+
+    def __init__(self, ready: Plan, examine: Callable[[Inputs], float | None], budget: _Budget) -> None:
+        self._ready = ready
+        self._examine = examine
+        self._budget = budget
+        self._falsifying: Arrays | None = None
+        self._error: AssertionError | None = None
+        self._origin = ""
+        self.examples_run = 0
+
+    def fails(self, origin: str, arrays: Arrays) -> bool:
+        """Try one input before shrinking; tell whether it shows a violation."""
+        self.examples_run += 1
+        try:
+            self._try(arrays)
+        except AssertionError:
+            self._origin = origin
+            return True
+        return False
+
+    def random(self, count: int, seed: int, target: str | None) -> None:
+        """Try random inputs, from a seed, which is faster and varies more, where Hypothesis has nothing to add."""
+        if count <= 0:
+            return
+        climbing = count if self._ready.owns else count // 2 if target else 0
+        for arrays in _random(self._ready, count - climbing, seed, {}):
+            if self.fails("random", arrays):
+                return
+        if climbing:
+            self._hypothesis(climbing, seed, target)
+
+    def shrunk(self) -> Arrays | None:
+        """Make the violation found as small as the budget allows; return its arrays, None if there is none."""
+        if self._falsifying is not None and self._error is not None:
+            wanted = _kind(self._error)
+            minimized(self._ready, self._falsifying, lambda arrays: self._still_fails(arrays, wanted))
+        return self._falsifying
+
+    def result(self) -> Exploration:
+        """Return what the search came to."""
+        if self._falsifying is None:
+            return Exploration(self.examples_run)
+        return Exploration(self.examples_run, self._ready.finish(self._falsifying), self._error, self._origin)
+
+    def _try(self, arrays: Arrays) -> float | None:
+        """Examine one input and remember it where it shows a violation."""
+        try:
+            return self._examine(self._ready.finish(arrays))
+        except UnsatisfiedAssumption:
+            return None
+        except AssertionError as error:
+            self._falsifying, self._error = arrays, error
+            raise
+
+    def _still_fails(self, arrays: Arrays, wanted: object) -> bool:
+        if not self._budget.take():
+            raise Spent
+        before = self._falsifying, self._error
+        try:
+            self._try(arrays)
+        except AssertionError as error:
+            if _kind(error) == wanted:
+                return True
+            self._falsifying, self._error = before
+        except Exception as error:
+            # A server that died of a smaller example will answer none; what was found before stands.
+            raise Spent from error
+        return False
+
+    def _hypothesis(self, count: int, seed: int, target: str | None) -> None:
+        """Let Hypothesis draw, climb and shrink."""
+
+        def examine(arrays: Arrays) -> None:
+            shrinking = self._error is not None
+            if shrinking and not self._budget.take():
+                raise _Stop
+            self.examples_run += not shrinking
+            score = self._try(arrays)
+            if target is not None and score is not None and not shrinking:
+                hypothesis.target(float(score), label=target)
+
+        try:
+            run(_arrays(self._ready), examine, max_examples=count, seed=seed, phases=[Phase.generate, Phase.target, Phase.shrink])
+        except (AssertionError, _Stop):
+            self._origin = "random"
+
+
+def _arrays(ready: Plan) -> SearchStrategy[Arrays]:
+    return st.composite(lambda draw: ready.draw(HypothesisSource(draw)))()
+
+
+def _kind(error: BaseException) -> object:
+    """Return what tells violations apart: their class and where they were raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return type(error), None if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)

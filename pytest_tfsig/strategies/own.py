@@ -1,0 +1,136 @@
+"""A user's own strategy for an input: found, called, and what it draws compared with the contract."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis.strategies import SearchStrategy
+
+from pytest_tfsig import tensors
+from pytest_tfsig.contract import shape_text
+from pytest_tfsig.errors import StrategyError, TensorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.contract import Tensor
+    from pytest_tfsig.strategies.source import Source
+
+__all__ = ["Own", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A user's own strategy for one input.
+
+    Attributes:
+        tensor: What the contract says about the input.
+        where: The key path that errors name.
+        strategy: Draws the arrays, of whatever sizes it likes; None if `function` does.
+        function: Returns a strategy for a shape, given as ``shape``.
+    """
+
+    tensor: Tensor
+    where: str
+    strategy: SearchStrategy[Any] | None
+    function: Callable[..., Any] | None
+
+    def draw(self, source: Source, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+        """Return an array that the user's strategy draws.
+
+        Args:
+            source: Makes the choices.
+            shape: The sizes it has to have, if the user's function takes them.
+
+        Raises:
+            StrategyError: What it drew is not what the contract declares.
+        """
+        strategy = self.strategy
+        if strategy is None:
+            strategy = _strategy(self.function(shape=shape) if self.function else None, self.where)
+        return self._checked(source.draw(strategy), shape)
+
+    def _checked(self, drawn: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
+        wanted = tensors.dtype(self.tensor.dtype)
+        if isinstance(drawn, np.ndarray | np.generic) and drawn.dtype.kind not in "OSUT" and drawn.dtype != wanted.numpy:
+            raise StrategyError(f"{self.where}.strategy draws {drawn.dtype}, but the contract says {wanted.name}; cast it.")
+        try:
+            array = tensors.as_array(drawn, wanted)
+        except TensorError as error:
+            raise StrategyError(f"{self.where}.strategy draws what is no {wanted.name} tensor: {error}.") from error
+        if not _fits(array.shape, self.tensor.shape if shape is None else shape):
+            raise StrategyError(
+                f"{self.where}.strategy draws shape {shape_text(array.shape)}, but "
+                f"{shape_text(self.tensor.shape if shape is None else shape)} is wanted; a function with a parameter "
+                "named shape is told the sizes."
+            )
+        return array
+
+
+def own(tensor: Tensor, where: str) -> Own | None:
+    """Return the user's own strategy for an input, None if there is none.
+
+    Args:
+        tensor: Its `strategy` is ``"module:function"``, a function, or a Hypothesis strategy. A function that has a
+            parameter named ``shape`` is called with the sizes to draw.
+        where: The key path that errors name.
+
+    Raises:
+        StrategyError: The function cannot be found, called, or returns no strategy.
+    """
+    stated = tensor.strategy
+    if stated is None:
+        return None
+    if isinstance(stated, str):
+        stated = _imported(stated, where)
+    if isinstance(stated, SearchStrategy):
+        return Own(tensor, where, stated, None)
+    if not callable(stated):
+        raise StrategyError(f"{where}.strategy is {stated!r}, neither a strategy nor a function that returns one.")
+    if "shape" in inspect.signature(stated).parameters:
+        return Own(tensor, where, None, stated)
+    try:
+        returned = stated()
+    except Exception as error:
+        name = f"{type(error).__name__}: {error}"
+        raise StrategyError(f"{where}.strategy raised {name}; mend the function {tensor.strategy}.") from error
+    return Own(tensor, where, _strategy(returned, where), None)
+
+
+def _strategy(returned: Any, where: str) -> SearchStrategy[Any]:
+    if not isinstance(returned, SearchStrategy):
+        raise StrategyError(
+            f"{where}.strategy returned {type(returned).__name__}, not a Hypothesis strategy; return one such as "
+            "hypothesis.extra.numpy.arrays(...)."
+        )
+    return returned
+
+
+def _imported(path: str, where: str) -> Any:
+    module, _, names = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:
+        raise StrategyError(
+            f"{where}.strategy: module {module} cannot be imported ({type(error).__name__}: {error}); "
+            "it has to be on pytest's pythonpath."
+        ) from error
+    for name in names.split("."):
+        if not hasattr(found, name):
+            raise StrategyError(f'{where}.strategy: there is no "{names}" in module {module}; correct "{path}".')
+        found = getattr(found, name)
+    return found
+
+
+def _fits(actual: tuple[int, ...], wanted: Any) -> bool:
+    if wanted is None:
+        return True
+    return len(actual) == len(wanted) and all(
+        not isinstance(size, int) or size == given for given, size in zip(actual, wanted, strict=True)
+    )
