@@ -12,8 +12,8 @@ import argparse
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,20 @@ from numpy.typing import NDArray
 from pytest_tfsig.contract import LatencyBudget
 from pytest_tfsig.latency import budgets, dependence
 from pytest_tfsig.latency.exact import requests_to_pass
-from pytest_tfsig.latency.sequential import RateTest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_tfsig.latency.sequential import RateTest
+
+    Distribution = Callable[[np.random.Generator, int, int], "Series"]
+    Method = Callable[["Series"], "Outcome"]
 
 Series = NDArray[np.float64]
 ALLOWED = 0.01
 RATIOS = (0.5, 0.9, 1.0, 1.1, 1.5, 2.0)
 POINT = 1000  # requests of the methods with a size of their own
+CAP = 5000  # requests after which the other sequential methods give up
 Z99 = 2.3263478740408408
 
 
@@ -120,7 +128,8 @@ class Gate:
         first = int(decided.argmax())
         return (1 if bad[first] <= most[first] else -1), first + 1
 
-    def __call__(self, latencies: Series, rng: np.random.Generator) -> Outcome:
+    def run(self, latencies: Series) -> Outcome:
+        """Decide each run."""
         bad = np.cumsum(latencies > 1, axis=1)
         verdicts, requests = [], []
         for series, count in zip(latencies, bad, strict=True):
@@ -151,7 +160,8 @@ class Wald:
         self.log_risk = math.log(1 - confidence)
         self.good = math.log1p(-ALLOWED / 4) - math.log1p(-ALLOWED)
 
-    def __call__(self, latencies: Series, rng: np.random.Generator) -> Outcome:
+    def run(self, latencies: Series) -> Outcome:
+        """Decide each run."""
         bad = np.cumsum(latencies > 1, axis=1)
         size = np.arange(1, latencies.shape[1] + 1)
         evidence = (size - bad) * self.good - bad * math.log(4)
@@ -168,7 +178,8 @@ class LoadGen:
     def __init__(self, confidence: float) -> None:
         self.enough = functools.cache(lambda over: requests_to_pass(ALLOWED, confidence, over))
 
-    def __call__(self, latencies: Series, rng: np.random.Generator) -> Outcome:
+    def run(self, latencies: Series) -> Outcome:
+        """Decide each run."""
         bad = np.cumsum(latencies > 1, axis=1)
         outcomes = [self._run(row) for row in bad]
         verdicts, requests = zip(*outcomes, strict=True)
@@ -184,20 +195,20 @@ class LoadGen:
         return -1, len(bad)
 
 
-def point_estimate(latencies: Series, rng: np.random.Generator) -> Outcome:
+def point_estimate(latencies: Series) -> Outcome:
     """Compare the p99 of 1,000 requests with the budget."""
     measured = np.sort(latencies[:, :POINT], axis=1)[:, math.ceil(0.99 * POINT) - 1]
     return _compared(measured <= 1)
 
 
-def stored_compare(distribution: Callable[..., Series]) -> Callable[[Series, np.random.Generator], Outcome]:
+def stored_compare(distribution: Distribution, rng: np.random.Generator) -> Method:
     """Fail if a statistic is 10 % worse than a stored one, as pytest-benchmark's --benchmark-compare-fail does.
 
     The stored run was of a release at 1 / 1.1 of the budget, so that the threshold is the budget itself; between the
     two runs the machine's speed changed by some 10 % (log-normal, sigma 0.1).
     """
 
-    def compare(latencies: Series, rng: np.random.Generator) -> Outcome:
+    def compare(latencies: Series) -> Outcome:
         runs = len(latencies)
         stored = _p99(distribution(rng, runs, POINT) / 1.1)
         now = _p99(latencies[:, :POINT]) * np.exp(0.1 * rng.standard_normal(runs))
@@ -245,18 +256,18 @@ def simulate(runs: int, seed: int, confidence: float) -> Iterator[Row]:
         rng = np.random.default_rng([seed, number])
         latencies = distribution(rng, runs, longest)
         methods = {
-            "gate": gate,
-            "quarter ratio": Wald(confidence),
-            "LoadGen loop": LoadGen(confidence),
+            "gate": gate.run,
+            "quarter ratio": Wald(confidence).run,
+            "LoadGen loop": LoadGen(confidence).run,
             "p99 of 1,000": point_estimate,
-            "stored p99 + 10%": stored_compare(distribution),
+            "stored p99 + 10%": stored_compare(distribution, rng),
         }
         for ratio in RATIOS:
             scaled = latencies * ratio
             rate = float(np.mean(scaled > 1))
             expected = gate.test.expect(rate, cap).requests
             for name, method in methods.items():
-                found = method(scaled if name == "gate" else scaled[:, : 5 * POINT], rng)
+                found = method(scaled if name == "gate" else scaled[:, :CAP])
                 passed, failed = float(np.mean(found.verdicts > 0)), float(np.mean(found.verdicts < 0))
                 yield Row(
                     distribution.__name__,

@@ -126,7 +126,7 @@ def undecidable(budget: LatencyBudget) -> str | None:
     if budget.rate is not None and budget.seconds is not None and budget.rate * budget.seconds < needed:
         seconds = math.ceil(needed / budget.rate)
         return (
-            f"{budget.description} cannot be decided in {budget.seconds:g} s: {sure} it needs at least {needed} requests; "
-            f"raise seconds to {seconds} or more."
+            f"{budget.description} cannot be decided in {budget.seconds:g} s: {sure} it needs at least {needed} "
+            f"requests; raise seconds to {seconds} or more."
         )
     return None

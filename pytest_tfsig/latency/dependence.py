@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_tfsig.latency.exact import hypergeometric_at_least
+from pytest_tfsig.latency.sequential import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-_LEAST = 30
-"""With fewer requests an autocorrelation is noise."""
 
 _SIGNIFICANT = 2.0
 """Standard errors above which an autocorrelation is taken for real: blocking in vain costs requests, never validity."""
@@ -48,7 +46,7 @@ def block_length(latencies: Sequence[float] | NDArray[np.float64], limit: float,
     """
     series = np.asarray(latencies, dtype=np.float64)
     count = len(series)
-    if count < _LEAST:
+    if count < LEAST:
         return 1
     slow = max(allowed, _LEAST_SLOW / count)
     threshold = np.partition(series, count - 1 - int(slow * count))[count - 1 - int(slow * count)]

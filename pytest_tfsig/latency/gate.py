@@ -93,9 +93,7 @@ class _Measurement:
         sleep: Callable[[float], None],
     ) -> list[BudgetVerdict]:
         """Warm up, find the floor, sample, and say what was found."""
-        warmup = warm_up(send, draws, max(budget.warmup for budget in self.budgets), clock=clock)
-        for observation in warmup[:1]:
-            self._see_first(observation)
+        warmup = self._warm_up(send, draws, clock)
         floor = _floor(ping, clock)
         meter = LoadMeter()
         began = clock()
@@ -136,6 +134,14 @@ class _Measurement:
             clock=clock,
             sleep=sleep,
         )
+
+    def _warm_up(self, send: Send, draws: Iterator[Any], clock: Ticks) -> list[Observation]:
+        """Warm up, the first request alone and the others as many at once as will be sampled."""
+        requests = max(budget.warmup for budget in self.budgets)
+        warmup = warm_up(send, draws, min(requests, 1), clock=clock)
+        for first in warmup:
+            self._see_first(first)
+        return warmup + warm_up(send, draws, requests - len(warmup), concurrency=self.shape.concurrency, clock=clock)
 
     def _see_first(self, observation: Observation) -> None:
         for each in self.tracks:
@@ -179,7 +185,7 @@ class _Measurement:
         return BudgetVerdict(
             budget=each.budget,
             verdict=verdict,
-            sentence=sentence(each.budget, verdict, each.requests, each.bad, measured, needed, sample),
+            sentence=sentence(each, verdict, measured, sample),
             requests=each.requests,
             bad=each.bad,
             measured=measured,
@@ -195,11 +201,11 @@ def _measured(each: Track, sample: Sample) -> float | None:
     if not each.requests:
         return None
     if each.budget.metric in PERCENTILES:
-        found = sample.percentile(each.budget.metric)
+        found = sample.percentile(each.budget.metric, each.requests)
         return None if found is None else found.value
     if each.budget.metric == "error_rate":
         return each.bad / each.requests
-    return statistics.fmean(sample.latencies)
+    return statistics.fmean(sample.latencies[: each.requests])
 
 
 def _floor(ping: Callable[[], None] | None, clock: Ticks) -> Estimate | None:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.latency.sequential import LEAST
+
 if TYPE_CHECKING:
     from pytest_tfsig.latency.sequential import Decision
 
@@ -69,6 +71,8 @@ class MeanTest:
             block: Number of requests after which the dependence between requests is over; their bets count as one,
                 and those still to come within it are counted as lost.
         """
+        if self.requests < LEAST:
+            return None
         pending = (block - 1) * math.log1p(-_STAKE)
         # The raw mean is asked too: beyond the ceiling the bets cannot see what a few enormous latencies cost.
         if self._below + pending >= -block * math.log(self.alpha) and self.mean <= self.limit:
@@ -85,4 +89,4 @@ class MeanTest:
         if not math.isfinite(self.total):
             return max(0, from_bets)
         from_mean = math.ceil(self.total / self.limit) - self.requests
-        return max(0, from_bets, from_mean)
+        return max(0, from_bets, from_mean, LEAST - self.requests)

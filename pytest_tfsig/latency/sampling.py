@@ -102,15 +102,22 @@ def open_loop(
     _work(run, lambda: _call_on_schedule(run, send, sleep), callers)
 
 
-def warm_up(send: Send, draws: Iterator[Any], requests: int, *, clock: Ticks = time.perf_counter) -> list[Observation]:
-    """Send so many requests, one after another, that no percentile is charged with; return what they took."""
+def warm_up(
+    send: Send,
+    draws: Iterator[Any],
+    requests: int,
+    *,
+    concurrency: int = 1,
+    clock: Ticks = time.perf_counter,
+) -> list[Observation]:
+    """Send so many requests that no percentile is charged with; return what they took."""
     seen: list[Observation] = []
 
     def keep(observation: Observation) -> bool:
         seen.append(observation)
         return False
 
-    closed_loop(send, draws, keep, Limits(requests, math.inf), clock=clock)
+    closed_loop(send, draws, keep, Limits(requests, math.inf), concurrency=concurrency, clock=clock)
     return seen
 
 
@@ -130,7 +137,7 @@ class _Run:
     limits: Limits
     clock: Ticks
     gaps: Iterator[float] | None = None
-    began: float = field(init=False)
+    began: float = 0.0
     taken: int = 0
     judged: int = 0
     scheduled: float = 0.0
@@ -140,7 +147,7 @@ class _Run:
     waiting: dict[int, Observation] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __post_init__(self) -> None:
+    def begin(self) -> None:
         self.began = self.clock()
 
     def elapsed(self) -> float:
@@ -212,11 +219,15 @@ def _try(send: Send, inputs: Any) -> str | None:
 
 def _work(run: _Run, caller: Callable[[], None], callers: int) -> None:
     if callers == 1:
+        run.begin()
         caller()
         return
+    # The run begins once all callers stand ready: starting threads is no part of any request.
+    ready = threading.Barrier(callers, action=run.begin)
 
     def guarded() -> None:
         try:
+            ready.wait()
             caller()
         except BaseException as failure:  # noqa: BLE001 - raised again in the thread that began the run
             run.stop(failure)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Decision = Literal["pass", "fail"]
 
+LEAST = 20
+"""No decision falls before so many requests: fewer cannot show whether they resemble their neighbours."""
+
 _MARGIN = 4
 """The test is at its quickest where the true rate is this many times below the one allowed."""
 
@@ -32,17 +35,18 @@ _ROUNDING = 1e-9
 class RateTest:
     """Tests a rate of bad requests against `allowed`, at any moment and as often as one likes.
 
-    Two wagers are kept. The first is on the budget being kept: E = prod (q1/q0)^x ((1-q1)/(1-q0))^(1-x), with x = 1 for
-    a bad request, q0 = `allowed` and q1 = q0 / 4; one part in 2,000 of it is staked on smaller margins. While the rate
-    given all that went before is at least q0, E is a non-negative supermartingale with mean 1, so by Ville's inequality it ever
-    reaches 1 / alpha with a probability of at most alpha: a false pass, however often one looks and whenever one stops.
-    The second is the same against the budget, a mixture over rates above q0: while the rate is at most q0 it reaches
-    1 / beta with a probability of at most beta. Neither reached is neither proved.
+    Two wagers are kept. The first is on the budget being kept: E = prod (q1/q0)^x ((1-q1)/(1-q0))^(1-x), with
+    x = 1 for a bad request, q0 = `allowed` and q1 = q0 / 4; one part in 2,000 of it is staked on smaller margins.
+    While the rate given all that went before is at least q0, E is a non-negative supermartingale that starts at 1,
+    so by Ville's inequality it ever reaches 1 / alpha with a probability of at most alpha: a false pass, however
+    often one looks and whenever one stops. The second is the same against the budget, a mixture over rates above q0:
+    while the rate is at most q0 it reaches 1 / beta with a probability of at most beta. Neither reached is neither
+    proved.
 
     Where requests depend on their neighbours, `block` is the number of requests after which the dependence is over.
-    The requests of a block share one request's evidence (each counts with the power 1 / block, which Hölder's inequality
-    allows for any dependence within it), and those whose dependence still reaches beyond the moment of looking are
-    counted as lost.
+    The requests of a block share one request's evidence (each counts with the power 1 / block, which Hölder's
+    inequality allows for any dependence within it), and those whose dependence still reaches beyond the moment of
+    looking are counted as lost.
 
     Attributes:
         allowed: Largest rate of bad requests that the budget allows, between 0 and 1: 0.01 for p99.
@@ -76,6 +80,8 @@ class RateTest:
 
     def decide(self, requests: int, bad: int, block: int = 1) -> Decision | None:
         """Return the decision that the evidence so far supports, None for going on."""
+        if requests < LEAST:
+            return None
         pending = block - 1
         if self.log_kept(requests + pending, bad + pending, block) >= -math.log(self.alpha) - _ROUNDING:
             return "pass"
@@ -101,6 +107,9 @@ class RateTest:
         """Yield, for 1 … `cap` requests, the most bad ones that pass (-1: none may) and the fewest that fail."""
         most, fewest = -1, 0
         for requests in range(1, cap + 1):
+            if requests < LEAST:
+                yield -1, requests + 1
+                continue
             while self.decide(requests, most + 1, block) == "pass":
                 most += 1
             while fewest <= requests and self.decide(requests, fewest, block) != "fail":

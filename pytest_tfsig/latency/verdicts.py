@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig.latency import figures
 from pytest_tfsig.latency.percentiles import PERCENTILES, Estimate, estimate
+from pytest_tfsig.latency.units import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ _CURVE_POINTS = 200
 class Verdict(StrEnum):
     """What is known about a budget."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
@@ -58,19 +60,16 @@ class Sample:
     autocorrelation: float
     self_check: float
     seed: int
-    _ordered: tuple[float, ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_ordered", tuple(sorted(self.latencies)))
-
-    def percentile(self, name: str) -> Estimate | None:
-        """Return a percentile of the sample by name, such as ``p99``; None without requests."""
-        return estimate(self._ordered, PERCENTILES[name]) if self._ordered else None
+    def percentile(self, name: str, first: int | None = None) -> Estimate | None:
+        """Return a percentile by name, such as ``p99``, of all or of the first requests; None without requests."""
+        ordered = sorted(self.latencies[:first])
+        return estimate(ordered, PERCENTILES[name]) if ordered else None
 
     def curve(self) -> list[tuple[float, float]]:
         """Return the distribution as (seconds, share at or below) points, few enough for a figure; errors left out."""
-        count = len(self._ordered)
-        answered = [value for value in self._ordered if math.isfinite(value)]
+        count = len(self.latencies)
+        answered = sorted(value for value in self.latencies if math.isfinite(value))
         # Evenly spread ranks, and every one of the slowest: the tail is what a budget is about.
         stride = max(1, 2 * len(answered) // _CURVE_POINTS)
         ranks = {
@@ -150,8 +149,23 @@ class BudgetVerdict:
     needed: int
     sample: Sample
 
+    @property
+    def line(self) -> figures.Line | None:
+        """The budget as a figure shows it; None for an error rate, which no latency is."""
+        if self.budget.metric == "error_rate":
+            return None
+        return figures.Line(self.budget.description, self.budget.limit_seconds, self.budget.percentile)
+
+    def text(self) -> str:
+        """Return the sample's histogram with the budget, for a terminal; empty for an error rate."""
+        return "" if self.line is None else figures.text(self.sample.latencies, self.line)
+
+    def svg(self) -> str:
+        """Return the sample's distribution with the budget, as inline SVG; empty for an error rate."""
+        return "" if self.line is None else figures.svg(self.sample.curve(), self.line)
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict and its sample as plain data."""
+        """Return the verdict, its sample and its figures as plain data."""
         return {
             "metric": self.budget.metric,
             "limit": self.budget.limit_seconds,
@@ -164,6 +178,8 @@ class BudgetVerdict:
             "needed": self.needed,
             "test": self.budget.test,
             "confidence": self.budget.confidence,
+            "text": self.text(),
+            "svg": self.svg(),
             "sample": self.sample.as_dict(),
         }
 
@@ -185,18 +201,6 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def milliseconds(seconds: float | None) -> str:
-    """Write a latency to three digits: ``12.3 ms``, ``850 µs``, ``1.2 s``; an error or an absent bound in words."""
-    if seconds is None:
-        return "unbounded"
-    if math.isinf(seconds):
-        return "an error"
-    for factor, unit in ((1.0, "s"), (1e3, "ms")):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}" if seconds * factor < _PLAIN else f"{seconds * factor:.0f} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
-
-
 def spread(found: Estimate | None) -> str:
     """Write a percentile with its bounds: ``12.3 ms (95%: 11 ms to 14.2 ms)``."""
     if found is None:
@@ -213,4 +217,3 @@ def worst(verdicts: Sequence[BudgetVerdict]) -> Verdict:
 
 _DRIFTED = 0.01
 _STOLEN = 0.05
-_PLAIN = 1000

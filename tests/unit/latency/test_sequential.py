@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_tfsig.latency.sequential import LEAST, RateTest
+
+allowed_rates = st.sampled_from([0.5, 0.1, 0.05, 0.01, 0.001])
+risks = st.sampled_from([0.01, 0.05, 0.1])
+
+
+@pytest.mark.parametrize(("alpha", "requests"), [(0.05, 397), (0.01, 611)])
+def test_p99_passes_after_the_published_number_of_requests_without_a_fault(alpha, requests):
+    test = RateTest(0.01, alpha, alpha)
+    assert test.good_needed() == requests
+    assert test.decide(requests - 1, 0) is None
+    assert test.decide(requests, 0) == "pass"
+
+
+def test_evidence_is_the_likelihood_ratio_of_a_quarter_of_the_rate_but_for_its_insurance():
+    test = RateTest(0.01, 0.05, 0.05)
+    for requests, bad in [(100, 0), (400, 1), (700, 2)]:
+        ratio = 0.25**bad * (0.9975 / 0.99) ** (requests - bad)
+        assert math.exp(test.log_kept(requests, bad)) == pytest.approx(ratio, rel=2e-3)
+
+
+@given(allowed=allowed_rates, size=st.integers(1, 10))
+def test_both_wagers_are_fair_at_the_rate_allowed(allowed, size):
+    """Under the rate allowed, the expectation over every possible sequence is exactly what was staked."""
+    test = RateTest(allowed, 0.05, 0.05)
+    for wealth in (test.log_kept, test.log_broken):
+        expectation = sum(
+            allowed ** sum(bad) * (1 - allowed) ** (size - sum(bad)) * math.exp(wealth(size, sum(bad)))
+            for bad in product((0, 1), repeat=size)
+        )
+        assert expectation == pytest.approx(1)
+
+
+@given(allowed=allowed_rates, block=st.integers(1, 6), shared=st.floats(0, 1))
+def test_a_block_of_requests_with_one_fate_is_no_better_than_a_fair_wager(allowed, block, shared):
+    """Dependence within a block, here the whole of it alike with probability `shared`, wins nothing."""
+    test = RateTest(allowed, 0.05, 0.05)
+    alike = allowed * math.exp(test.log_kept(block, block, block)) + (1 - allowed) * math.exp(
+        test.log_kept(block, 0, block)
+    )
+    apart = sum(
+        math.comb(block, bad)
+        * allowed**bad
+        * (1 - allowed) ** (block - bad)
+        * math.exp(test.log_kept(block, bad, block))
+        for bad in range(block + 1)
+    )
+    assert shared * alike + (1 - shared) * apart <= 1 + 1e-12
+
+
+@given(
+    allowed=allowed_rates,
+    requests=st.integers(LEAST, 3000),
+    bad=st.integers(0, 100),
+    block=st.integers(1, 8),
+    alpha=risks,
+)
+def test_decisions_are_monotone(allowed, requests, bad, block, alpha):
+    test = RateTest(allowed, alpha, alpha)
+    bad = min(bad, requests)
+    decision = test.decide(requests, bad, block)
+    if decision == "pass":
+        assert test.decide(requests + 1, bad, block) == "pass"
+        assert not bad or test.decide(requests, bad - 1, block) == "pass"
+    if decision == "fail":
+        assert test.decide(requests + 1, bad + 1, block) == "fail"
+    if block == 1:
+        assert decision != "pass" or bad / requests < allowed
+        assert decision != "fail" or bad / requests > allowed
+
+
+@given(
+    allowed=st.sampled_from([0.5, 0.1, 0.01]),
+    requests=st.integers(0, 1000),
+    bad=st.integers(0, 30),
+    block=st.integers(1, 5),
+)
+def test_the_requests_needed_are_the_fewest_that_pass(allowed, requests, bad, block):
+    test = RateTest(allowed, 0.05, 0.05)
+    bad = min(bad, requests)
+    needed = test.good_needed(requests, bad, block)
+    assert test.decide(requests + needed, bad, block) == "pass"
+    assert needed == 0 or test.decide(requests + needed - 1, bad, block) != "pass"
+
+
+@pytest.mark.parametrize("allowed", [0.5, 0.1, 0.01])
+@pytest.mark.parametrize("risk", [0.05, 0.01])
+def test_wrong_verdicts_are_as_rare_as_stated_computed_exactly(allowed, risk):
+    test = RateTest(allowed, risk, risk)
+    for beyond in (1.0, 1.1, 1.5):
+        assert test.expect(allowed * beyond, cap=2000).passed <= risk
+    for within in (1.0, 0.9, 0.5):
+        assert test.expect(allowed * within, cap=2000).failed <= risk
+
+
+def test_expectations_agree_with_following_every_sequence():
+    test = RateTest(0.5, 0.05, 0.05)
+    boundaries = list(test.boundaries(40))
+    rate, cap = 0.3, 40
+    running, passed, mean = {0: 1.0}, 0.0, 0.0
+    for requests in range(1, cap + 1):
+        arrived: dict[int, float] = {}
+        for bad, mass in running.items():
+            for more, chance in ((0, 1 - rate), (1, rate)):
+                arrived[bad + more] = arrived.get(bad + more, 0) + mass * chance
+        running = {}
+        for bad, mass in arrived.items():
+            decision = test.decide(requests, bad)
+            most, fewest = boundaries[requests - 1]
+            assert (decision == "pass") == (bad <= most)
+            assert (decision == "fail") == (bad >= fewest)
+            passed += mass if decision == "pass" else 0
+            mean += mass * requests if decision else 0
+            if decision is None:
+                running[bad] = mass
+    mean += cap * sum(running.values())
+    found = test.expect(rate, cap)
+    assert found.passed == pytest.approx(passed)
+    assert found.requests == pytest.approx(mean)
+    assert found.passed + found.failed + found.undecided == pytest.approx(1)
+
+
+def test_a_median_that_a_third_of_the_requests_exceed_passes():
+    found = RateTest(0.5, 0.05, 0.05).expect(1 / 3, cap=1000)
+    assert found.passed > 0.99
+    assert found.requests < 300
