@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import sys
+import threading
+from contextlib import contextmanager
 from ctypes import CDLL, POINTER, PyDLL, Structure, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.model_server.status import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Api", "Buffer", "Output", "load", "version"]
 
@@ -24,13 +28,13 @@ NEWEST: Final = (2, 21)
 class Buffer(Structure):
     """`TF_Buffer`: bytes owned by whoever set `deallocator`."""
 
-    _fields_ = [("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p)]  # noqa: RUF012 - ctypes wants this
+    _fields_ = [("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p)]
 
 
 class Output(Structure):
     """`TF_Output`: one output of one operation."""
 
-    _fields_ = [("operation", c_void_p), ("index", c_int)]  # noqa: RUF012 - ctypes wants this
+    _fields_ = [("operation", c_void_p), ("index", c_int)]
 
 
 # name -> (result, arguments). What returns within a microsecond keeps the GIL: giving it up and taking it back
@@ -56,7 +60,8 @@ _QUICK: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "TF_TensorFromProto": (None, (POINTER(Buffer), c_void_p, c_void_p)),
     "TF_GraphOperationByName": (c_void_p, (c_void_p, c_char_p)),
     "TF_OperationNumOutputs": (c_int, (c_void_p,)),
-    "TF_OperationOutputType": (c_int, (Output,)),
+    "TF_GraphGetOpDef": (None, (c_void_p, c_char_p, POINTER(Buffer), c_void_p)),
+    "TF_DeleteLibraryHandle": (None, (c_void_p,)),
     "TF_Version": (c_char_p, ()),
 }
 _SLOW: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
@@ -91,12 +96,11 @@ _SLOW: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         ),
     ),
     "TF_TensorFromProto": (None, (POINTER(Buffer), c_void_p, c_void_p)),
+    "TF_NewSession": (c_void_p, (c_void_p, c_void_p, c_void_p)),
     "TF_CloseSession": (None, (c_void_p, c_void_p)),
     "TF_DeleteSession": (None, (c_void_p, c_void_p)),
     "TF_DeleteGraph": (None, (c_void_p,)),
     "TF_LoadLibrary": (c_void_p, (c_char_p, c_void_p)),
-    "TF_DeleteLibraryHandle": (None, (c_void_p,)),
-    "TF_GetAllOpList": (POINTER(Buffer), ()),
 }
 
 
@@ -161,30 +165,61 @@ def _range() -> str:
     return f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
 
 
-def _open(library: Path) -> int:
-    """dlopen through ctypes, which gives up the GIL meanwhile: TensorFlow's start-up code runs for half a second."""
+def _open(libraries: Iterable[Path]) -> dict[Path, int]:
+    """Open libraries through ctypes, which gives up the GIL meanwhile: TensorFlow's start-up code runs for 0.4 s."""
     dlopen = CDLL(None).dlopen
     dlopen.restype, dlopen.argtypes = c_void_p, (c_char_p, c_int)
-    handle = dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_GLOBAL)
-    if not handle:
-        dlerror = PyDLL(None).dlerror
-        dlerror.restype = c_char_p
-        raise ServerError(f"{library} cannot be loaded: {(dlerror() or b'').decode(errors='replace')}.")
-    return int(handle)
+    dlerror = PyDLL(None).dlerror
+    dlerror.restype = c_char_p
+    handles = {}
+    for library in libraries:
+        handle = dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_GLOBAL)
+        if not handle:
+            raise ServerError(f"{library} cannot be loaded: {(dlerror() or b'').decode(errors='replace')}.")
+        handles[library] = int(handle)
+    return handles
 
 
-@cache
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Send what TensorFlow's start-up code writes to the standard error stream nowhere.
+
+    It tells which CPU features there are and that no GPU is, and no setting keeps it from doing so.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+_loading: Final = threading.Lock()
+
+
 def load() -> Api:
     """Load TensorFlow's libraries into this process, once.
 
     Raises:
         ServerError: TensorFlow is missing, is a version that was never tried, or cannot be loaded.
     """
+    with _loading:
+        return _load()
+
+
+@cache
+def _load() -> Api:
     framework, cc = _libraries(package_directory())
-    # TensorFlow reads these at start-up: its information lines tell a user nothing about a contract.
+    # TensorFlow reads these when it starts. Information and warnings tell a user nothing about a contract; a GPU is
+    # for those who ask for it, as the official image has none.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    handles = {path: _open(path) for path in (framework, cc)}
-    api = _bind(handles, framework, cc)
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with _silenced():
+        api = _bind(_open((framework, cc)), framework, cc)
+        _find_devices(api)
     number = tuple(int(part) for part in api.version.split(".")[:2])
     if not OLDEST <= number <= NEWEST:
         raise ServerError(
@@ -192,6 +227,17 @@ def load() -> Api:
             "Install one of these, or serve with a container."
         )
     return api
+
+
+def _find_devices(api: Api) -> None:
+    """Make TensorFlow look for devices, as the first session of a process does."""
+    status, options, graph = api.quick.TF_NewStatus(), api.quick.TF_NewSessionOptions(), api.quick.TF_NewGraph()
+    session = api.slow.TF_NewSession(graph, options, status)
+    if session:
+        api.slow.TF_DeleteSession(session, status)
+    api.slow.TF_DeleteGraph(graph)
+    api.quick.TF_DeleteSessionOptions(options)
+    api.quick.TF_DeleteStatus(status)
 
 
 def _bind(handles: dict[Path, int], framework: Path, cc: Path) -> Api:

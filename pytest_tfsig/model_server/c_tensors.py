@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pytest_tfsig import protos, tensors
+from pytest_tfsig.errors import TensorError
 from pytest_tfsig.model_server import wire
 from pytest_tfsig.model_server.c_api import Api, Buffer
 from pytest_tfsig.model_server.status import Code, StatusError
@@ -31,24 +32,42 @@ _STRING_WORDS: Final = 3  # a TF_TString takes three 64-bit words
 _SMALL, _LARGE, _OFFSET = 0, 1, 2  # the two lowest bits of a TF_TString; 3 is a view
 
 
+class _Status:
+    """A `TF_Status`, freed with this object."""
+
+    def __init__(self, api: Api) -> None:
+        self.handle: int = api.quick.TF_NewStatus()
+        self._delete = api.quick.TF_DeleteStatus
+
+    def __del__(self) -> None:
+        self._delete(self.handle)
+
+
 class Scratch(threading.local):
     """What one thread needs again and again: a `TF_Status`."""
 
     def __init__(self, api: Api) -> None:
-        self.status: int = api.quick.TF_NewStatus()
+        self._owner = _Status(api)  # goes with the thread
+        self.status = self._owner.handle
 
 
 class Feed:
     """A tensor of TensorFlow's that is ready to be fed, freed with this object."""
 
-    __slots__ = ("_delete", "handle")
+    __slots__ = ("_api", "handle")
 
     def __init__(self, api: Api, handle: int) -> None:
-        self.handle = handle
-        self._delete = api.quick.TF_DeleteTensor
+        self.handle: int | None = handle
+        self._api = api
+
+    def take(self) -> np.ndarray[Any, Any]:
+        """The tensor as an array, which owns it from now on."""
+        handle, self.handle = self.handle, None
+        return to_array(self._api, handle or 0)
 
     def __del__(self) -> None:
-        self._delete(self.handle)
+        if self.handle:
+            self._api.quick.TF_DeleteTensor(self.handle)
 
 
 def from_bytes(api: Api, scratch: Scratch, data: bytes) -> int:
@@ -58,7 +77,7 @@ def from_bytes(api: Api, scratch: Scratch, data: bytes) -> int:
         StatusError: TensorFlow refuses it.
     """
     handle = api.quick.TF_AllocateTensor(1, None, 0, 4)
-    buffer = Buffer(ctypes.cast(data, c_void_p), len(data), None)
+    buffer = Buffer(ctypes.cast(ctypes.c_char_p(data), c_void_p), len(data), None)
     functions = api.quick if len(data) < _KEEP_GIL_BELOW else api.slow
     functions.TF_TensorFromProto(buffer, handle, scratch.status)
     try:
@@ -109,7 +128,7 @@ def from_proto(api: Api, scratch: Scratch, proto: Any) -> int:
     shape = [dim.size for dim in proto.tensor_shape.dim]
     dtype = _plain_dtype(proto.dtype)
     if content and dtype is not None and _fits(shape, dtype, len(content)):
-        return from_content(api, dtype, shape, ctypes.cast(content, c_void_p).value or 0, len(content))
+        return from_content(api, dtype, shape, ctypes.cast(ctypes.c_char_p(content), c_void_p).value or 0, len(content))
     _refuse_unaffordable(proto, size)
     return from_bytes(api, scratch, proto.SerializeToString())
 
@@ -118,7 +137,7 @@ def _plain_dtype(number: int) -> tensors.DType | None:
     """The dtype, if its values lie in memory as they do in `tensor_content`."""
     try:
         dtype = tensors.dtype(number)
-    except tensors.TensorError:
+    except TensorError:
         return None
     return None if number == DT_STRING else dtype
 
@@ -187,7 +206,7 @@ def to_array(api: Api, handle: int) -> np.ndarray[Any, Any]:
     shape = tuple(quick.TF_Dim(handle, axis) for axis in range(quick.TF_NumDims(handle)))
     try:
         dtype = tensors.dtype(number)
-    except tensors.TensorError:
+    except TensorError:
         quick.TF_DeleteTensor(handle)
         raise StatusError(
             Code.UNIMPLEMENTED, f"An output of TensorFlow's type {number} cannot be sent to a client"

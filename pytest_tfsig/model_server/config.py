@@ -49,7 +49,7 @@ def read_text(path: str, message: Any) -> Any:
     Raises:
         StatusError: There is no such file, or it is not such a message.
     """
-    from google.protobuf import text_format  # noqa: PLC0415 - needed by few servers, and slow to import
+    from google.protobuf import text_format
 
     try:
         text = Path(path).read_bytes()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import time
 from contextvars import ContextVar
-from ctypes import POINTER, c_char_p, c_void_p
-from typing import TYPE_CHECKING, Any, Final, final
+from ctypes import c_char_p, c_void_p
+from typing import TYPE_CHECKING, Any, final
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import c_api, c_tensors, wire
+from pytest_tfsig.model_server import c_api, c_tensors, ops, wire
 from pytest_tfsig.model_server.c_api import Buffer, Output
 from pytest_tfsig.model_server.c_tensors import Feed
 from pytest_tfsig.model_server.status import Code, StatusError
@@ -25,7 +25,7 @@ __all__ = ["Session", "deadline"]
 #: When the request at hand must be answered, on the clock of `time.monotonic`; None: whenever it is ready.
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
-_SIGNATURE_DEFS: Final = 5  # MetaGraphDef.signature_def
+_GRAPH_DEF, _SIGNATURE_DEFS = 2, 5  # fields of MetaGraphDef
 
 
 class _Plan:
@@ -69,28 +69,21 @@ class Session:
             ServerError: TensorFlow's libraries are missing.
         """
         api = c_api.load()
-        scratch = c_tensors.Scratch(api)
-        options = api.quick.TF_NewSessionOptions()
         graph = api.quick.TF_NewGraph()
         meta_graph = api.quick.TF_NewBuffer()
-        names = (c_char_p * len(tags))(*(tag.encode() for tag in tags))
         try:
-            if config:
-                api.quick.TF_SetConfig(options, config, len(config), scratch.status)
-                api.check(scratch.status)
-            session = api.slow.TF_LoadSessionFromSavedModel(
-                options, None, bytes(directory), names, len(tags), graph, meta_graph, scratch.status
-            )
-            api.check(scratch.status)
+            handle = _open(api, directory, tags, config=config, into=(graph, meta_graph))
             content = meta_graph.contents
-            signatures = _signatures((ctypes.c_ubyte * content.length).from_address(content.data))
-        except BaseException:
-            api.slow.TF_DeleteGraph(graph)
-            raise
+            view = memoryview((ctypes.c_ubyte * content.length).from_address(content.data)).cast("B")
+            session = cls(api, handle, graph, _signatures(view))
+            try:
+                ops.refuse_missing(api, graph, _graph(view))
+            except StatusError:
+                session.close()
+                raise
+            return session
         finally:
             api.quick.TF_DeleteBuffer(meta_graph)
-            api.quick.TF_DeleteSessionOptions(options)
-        return cls(api, session, graph, signatures)
 
     def run(
         self, feeds: Mapping[str, np.ndarray[Any, Any] | Any], fetches: Sequence[str]
@@ -160,9 +153,10 @@ class Session:
         inputs = (c_void_p * len(ready))(*[feed.handle for feed in ready])
         outputs = (c_void_p * plan.number_of_fetches)()
         status = self._scratch.status
+        options, _kept = _run_options()
         self._api.slow.TF_SessionRun(
             self._session,
-            _run_options(),
+            options,
             plan.feeds,
             inputs,
             plan.number_of_feeds,
@@ -202,22 +196,49 @@ class Session:
         return Output(pointer, int(index or 0))
 
 
-def _run_options() -> Any:
-    """RunOptions with what is left of the request's time; None without a deadline."""
+def _open(api: c_api.Api, directory: Path, tags: Sequence[str], *, config: bytes, into: tuple[int, Any]) -> int:
+    """Load into a graph and a buffer for the MetaGraphDef; frees the graph if that fails."""
+    graph, meta_graph = into
+    status = c_tensors.Scratch(api).status
+    options = api.quick.TF_NewSessionOptions()
+    names = (c_char_p * len(tags))(*(tag.encode() for tag in tags))
+    try:
+        if config:
+            api.quick.TF_SetConfig(options, config, len(config), status)
+            api.check(status)
+        session = api.slow.TF_LoadSessionFromSavedModel(
+            options, None, bytes(directory), names, len(tags), graph, meta_graph, status
+        )
+        api.check(status)
+    except StatusError as error:
+        api.slow.TF_DeleteGraph(graph)
+        raise ops.advise(error) from None
+    finally:
+        api.quick.TF_DeleteSessionOptions(options)
+    return int(session)
+
+
+def _run_options() -> tuple[Any, bytes]:
+    """RunOptions with what is left of the request's time, and the bytes that must outlive them."""
     due = deadline.get()
     if due is None:
-        return None
+        return None, b""
     milliseconds = max(1, int((due - time.monotonic()) * 1000))
-    return _buffer(b"\x10" + wire.varint(milliseconds))
+    data = b"\x10" + wire.varint(milliseconds)
+    return ctypes.byref(Buffer(ctypes.cast(ctypes.c_char_p(data), c_void_p), len(data), None)), data
 
 
-def _buffer(data: bytes) -> Any:
-    return ctypes.pointer(Buffer(ctypes.cast(data, c_void_p), len(data), None)) if data else POINTER(Buffer)()
-
-
-def _signatures(meta_graph: Any) -> dict[str, Any]:
-    """The SignatureDefs of a serialised MetaGraphDef; its graph, which may be large, is passed over."""
-    view = memoryview(meta_graph).cast("B")
-    wanted = b"".join(view[start:end] for number, start, _, end in wire.fields(view) if number == _SIGNATURE_DEFS)
+def _signatures(meta_graph: memoryview) -> dict[str, Any]:
+    """The SignatureDefs of a serialised MetaGraphDef."""
+    wanted = b"".join(
+        meta_graph[start:end] for number, start, _, end in wire.fields(meta_graph) if number == _SIGNATURE_DEFS
+    )
     message = protos.MetaGraphDef.FromString(wanted)
     return {name: message.signature_def[name] for name in sorted(message.signature_def)}
+
+
+def _graph(meta_graph: memoryview) -> bytes:
+    """The serialised GraphDef of a serialised MetaGraphDef."""
+    return b"".join(
+        meta_graph[payload:end] for number, _, payload, end in wire.fields(meta_graph) if number == _GRAPH_DEF
+    )

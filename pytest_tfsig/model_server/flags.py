@@ -49,6 +49,12 @@ def _table() -> tuple[Flag, ...]:
         Flag("rest_api_enable_cors_support", "bool", default=False, help="send CORS headers"),
         Flag("enable_batching", "bool", default=False, help="run concurrent requests together"),
         Flag("batching_parameters_file", "string", "", "BatchingParameters in text format"),
+        Flag(
+            "enable_per_model_batching_parameters",
+            "bool",
+            default=False,
+            help="batch the models that have a batching_params.pbtxt, each by its own",
+        ),
         Flag("model_config_file", "string", "", "ModelServerConfig in text format: the models to serve"),
         Flag("model_config_file_poll_wait_seconds", "int32", 0, "read that file again so often; 0: never"),
         Flag("model_name", "string", "default", "name of the one model, without a --model_config_file"),
@@ -93,7 +99,6 @@ def _table() -> tuple[Flag, ...]:
         Flag("tfsig_ports_file", "string", "", "let the system choose both ports and write them there as JSON"),
         Flag("tfsig_resource_preserving", "bool", default=False, help="unload a version before its successor loads"),
         # real flags that change nothing that a caller could see
-        Flag("enable_per_model_batching_parameters", "bool", default=False),
         Flag("num_unload_threads", "int32", 0),
         Flag("flush_filesystem_caches", "bool", default=True),
         Flag("tensorflow_session_config_file", "string", ""),

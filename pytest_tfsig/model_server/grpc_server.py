@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import introspection, metrics, predict
+from pytest_tfsig.model_server import inference, introspection, metrics, predict
 from pytest_tfsig.model_server.engine import deadline
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -101,8 +101,6 @@ class Server:
         self._server.stop(grace).wait()
 
     def _prediction_service(self) -> dict[str, grpc.RpcMethodHandler]:
-        from pytest_tfsig.model_server import inference  # noqa: PLC0415 - written beside this
-
         manager = self._manager
         calls: dict[str, tuple[Any, Callable[[Any], bytes], str | None]] = {
             "Predict": (
@@ -174,9 +172,11 @@ class Server:
             started = time.perf_counter()
             remaining = context.time_remaining()
             token = deadline.set(None if remaining is None or remaining > _FOREVER else time.monotonic() + remaining)
-            request = None
+            model = ""
             try:
                 request = parse(data)
+                if metric:
+                    model = request.model_spec.name
                 response = call(request)
             except DecodeError:
                 logger.warning("%s refused: %s bytes that are no %s", name, len(data), message.DESCRIPTOR.name)
@@ -184,7 +184,8 @@ class Server:
             except StatusError as error:
                 logger.warning("%s refused: %s", name, error)
                 if metric:
-                    metrics.REQUEST_COUNT.add((request.model_spec.name, error.code.name))
+                    took = time.perf_counter() - started
+                    metrics.REGISTRY.request(model, metric, "GRPC", error.code, took)
                 context.abort(_CODES[error.code], error.message)
             except Exception as error:
                 logger.exception("%s failed", name)
@@ -193,9 +194,8 @@ class Server:
                 deadline.reset(token)
                 self._leave()
             if metric:
-                model = request.model_spec.name
-                metrics.REQUEST_LATENCY.observe((model, metric, "GRPC"), (time.perf_counter() - started) * 1e6)
-                metrics.REQUEST_COUNT.add((model, "OK"))
+                took = time.perf_counter() - started
+                metrics.REGISTRY.request(model, metric, "GRPC", Code.OK, took)
             return response
 
         return grpc.unary_unary_rpc_method_handler(answer)
@@ -212,7 +212,7 @@ class Server:
             self._active -= 1
 
 
-class _Handlers(grpc.GenericRpcHandler):
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Finds a call's handler by its path."""
 
     def __init__(self, handlers: dict[str, grpc.RpcMethodHandler]) -> None:

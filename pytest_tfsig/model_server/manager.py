@@ -45,7 +45,7 @@ class Options:
 
     Args:
         poll_seconds: Time between looks at the file system; 0 looks once after each configuration, negative never.
-        load_threads: How many versions may load at once.
+        load_threads: How many versions may load at once; 0 for four per CPU.
         load_retries: Further attempts after a load failed.
         load_retry_seconds: Time between attempts.
         labels_for_unavailable: Whether a new label may name a version that is not served yet.
@@ -53,7 +53,7 @@ class Options:
     """
 
     poll_seconds: float = 1.0
-    load_threads: int = 4 * (os.cpu_count() or 1)
+    load_threads: int = 0
     load_retries: int = 5
     load_retry_seconds: float = 60.0
     labels_for_unavailable: bool = False
@@ -99,7 +99,7 @@ class Manager:
         self._dirty = False
         self._poll_due: float | None = None
         self._stopping = False
-        self._workers = ThreadPoolExecutor(self._options.load_threads, "load")
+        self._workers = ThreadPoolExecutor(self._options.load_threads or 4 * (os.cpu_count() or 1), "load")
         self._thread = threading.Thread(target=self._loop, name="manager", daemon=True)
         self._thread.start()
         self.get = self._table.get
@@ -279,8 +279,8 @@ class Manager:
             return
         if version.unwanted.is_set():
             version.servable.unload()
-            error = StatusError(Code.CANCELLED, "Loading of servable cancelled")
-            self._done(version, Phase.FAILED, State.END, error)
+            cancelled = StatusError(Code.CANCELLED, "Loading of servable cancelled")
+            self._done(version, Phase.FAILED, State.END, cancelled)
             return
         logger.info("Successfully loaded servable version %s", version)
         self._done(version, Phase.READY, State.AVAILABLE)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left
-from typing import Final, TypeAlias
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from pytest_tfsig.model_server.status import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["REGISTRY", "REQUEST_COUNT", "REQUEST_LATENCY", "RUNTIME_LATENCY", "Counter", "Histogram", "Registry"]
 
@@ -49,19 +56,22 @@ class Counter:
 
 
 class Histogram:
-    """A distribution per combination of labels, in buckets whose limits grow by a factor of 1.8.
+    """A distribution per combination of labels, in buckets whose limits grow exponentially.
 
     Args:
         name: Without the prefix that all of TensorFlow Serving's metrics share.
         labels: Names of the labels.
         scale: The first bucket's limit.
+        growth: Each further limit's ratio to the one before.
         buckets: How many there are, the one without a limit aside.
     """
 
-    def __init__(self, name: str, labels: Labels = (), scale: float = 10, buckets: int = 33) -> None:
+    def __init__(
+        self, name: str, labels: Labels = (), scale: float = 10, growth: float = 1.8, buckets: int = 33
+    ) -> None:
         self.name = _PREFIX + name
         self._labels = labels
-        self._limits = [scale * 1.8**power for power in range(buckets)]
+        self._limits = [scale * growth**power for power in range(buckets)]
         self._values: dict[Labels, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -97,6 +107,20 @@ class Registry:
         self._metrics = sorted(metrics, key=lambda metric: metric.name)
         self.path = "/monitoring/prometheus/metrics"
 
+    def request(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
+        """Count a request and, if it was answered, its time.
+
+        Args:
+            model: The model's name.
+            api: "Predict", "predict", … as the transport calls it; empty for a request that only counts.
+            entrypoint: "GRPC" or "REST".
+            code: OK or why it was refused.
+            seconds: From the request to the answer.
+        """
+        REQUEST_COUNT.add((model, code.name))
+        if code is Code.OK:
+            REQUEST_LATENCY.observe((model, api, entrypoint), seconds * 1e6)
+
     def render(self) -> str:
         """Every metric in Prometheus' text format."""
         return "\n".join(line for metric in self._metrics for line in metric.lines()) + "\n"
@@ -105,14 +129,27 @@ class Registry:
 REQUEST_COUNT: Final = Counter("request_count", ("model_name", "status"))
 REQUEST_LATENCY: Final = Histogram("request_latency", ("model_name", "API", "entrypoint"))
 RUNTIME_LATENCY: Final = Histogram("runtime_latency", ("model_name", "API", "runtime"))
-REQUEST_EXAMPLES: Final = Histogram("request_example_counts", ("model",), scale=1)
+REQUEST_EXAMPLES: Final = Histogram("request_example_counts", ("model",), 1, 2, 15)
 REQUEST_EXAMPLES_TOTAL: Final = Counter("request_example_count_total", ("model",))
 WARMUP_LATENCY: Final = Histogram("model_warmup_latency", ("model_path", "status"))
 WARMUP_RECORDS: Final = Counter("model_warmup_records_read", ("model_path", "status"))
-QUEUING_LATENCY: Final = Histogram("batching_session:queuing_latency")
+QUEUING_LATENCY: Final = Histogram("batching_session:queuing_latency", ("thread_pool_name",), 100, 1.2, 52)
 BATCHED_RUNS: Final = Counter("batching_session:wrapped_run_count")
-PADDING: Final = Histogram("batching:padding_size_v2", ("model_name", "execution_batch_size"))
-PROCESSED_BATCHES: Final = Counter("batching:processed_batch_size_v2", ("model_name", "batch_size"))
+
+
+def examples(model: str, count: int) -> None:
+    """Count the tf.Examples of one request."""
+    REQUEST_EXAMPLES.observe((model,), count)
+    REQUEST_EXAMPLES_TOTAL.add((model,), count)
+
+
+@contextmanager
+def runtime(model: str, api: str) -> Iterator[None]:
+    """Time a run of TensorFlow; one that fails does not count."""
+    started = time.perf_counter()
+    yield
+    RUNTIME_LATENCY.observe((model, api, "TF1"), (time.perf_counter() - started) * 1e6)
+
 
 REGISTRY: Final = Registry(
     [
@@ -125,8 +162,9 @@ REGISTRY: Final = Registry(
         WARMUP_RECORDS,
         QUEUING_LATENCY,
         BATCHED_RUNS,
-        PADDING,
-        PROCESSED_BATCHES,
+        # TensorFlow's own batching ops have these; a server without such ops shows them empty
+        Histogram("batching:padding_size_v2"),
+        Counter("batching:processed_batch_size_v2"),
         Counter("batching:mixed_priority_batching_policy", kind="gauge"),
         Counter("mlmd_map", kind="gauge"),
         Counter("request_log_count", ("model_name", "status")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig import protos
@@ -10,12 +9,13 @@ from pytest_tfsig.model_server import metrics, wire
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pytest_tfsig.model_server.c_tensors import Feed
+    import numpy as np
+
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["answer", "predict"]
+__all__ = ["DEFAULT_SIGNATURE", "answer", "predict", "run"]
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 
@@ -33,6 +33,28 @@ def predict(serving: Serving, request: Any) -> Any:
     return protos.PredictResponse.FromString(answer(serving, request))
 
 
+def run(servable: Servable, signature_name: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """Run a signature on tensors.
+
+    Args:
+        servable: Whose signature.
+        signature_name: Its name; empty for the default one.
+        inputs: Alias -> array or TensorProto.
+
+    Returns:
+        Every output of the signature by its alias.
+
+    Raises:
+        StatusError: As TensorFlow Serving refuses it.
+    """
+    signature = _signature(servable, signature_name or DEFAULT_SIGNATURE)
+    feeds = _feeds(servable, signature, inputs)
+    aliases = _aliases(signature, ())
+    with metrics.runtime(servable.name, "Predict"):
+        outputs = servable.session.run(feeds, [signature.outputs[alias].name for alias in aliases])
+    return dict(zip(aliases, outputs, strict=True))
+
+
 def answer(serving: Serving, request: Any, *, packed: bool = False) -> bytes:
     """Answer a PredictRequest with a serialised PredictResponse.
 
@@ -44,24 +66,28 @@ def answer(serving: Serving, request: Any, *, packed: bool = False) -> bytes:
     Raises:
         StatusError: As TensorFlow Serving refuses it.
     """
+    if not request.HasField("model_spec"):
+        raise StatusError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
     with serving.get(request.model_spec) as servable:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        signature = servable.signatures.get(name)
-        if signature is None:
-            raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        signature = _signature(servable, name)
         feeds = _feeds(servable, signature, request.inputs)
         aliases = _aliases(signature, request.output_filter)
         fetches = [signature.outputs[alias].name for alias in aliases]
-        started = time.perf_counter()
-        outputs = servable.session.answer(feeds, fetches, packed=packed)
-        metrics.RUNTIME_LATENCY.observe(
-            (request.model_spec.name, "Predict", "TF1"), (time.perf_counter() - started) * 1e6
-        )
+        with metrics.runtime(request.model_spec.name, "Predict"):
+            outputs = servable.session.answer(feeds, fetches, packed=packed)
         entries = [
             wire.delimited(1, wire.delimited(1, alias.encode()) + wire.delimited(2, output))
             for alias, output in zip(aliases, outputs, strict=True)
         ]
         return b"".join((*entries, _model_spec(request.model_spec.name, servable.version, name)))
+
+
+def _signature(servable: Servable, name: str) -> Any:
+    signature = servable.signatures.get(name)
+    if signature is None:
+        raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    return signature
 
 
 def _model_spec(model: str, version: int, signature: str) -> bytes:
@@ -71,17 +97,19 @@ def _model_spec(model: str, version: int, signature: str) -> bytes:
     return wire.delimited(2, spec.SerializeToString())
 
 
-def _feeds(servable: Servable, signature: Any, inputs: Any) -> dict[str, Feed]:
+def _feeds(servable: Servable, signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     wanted = signature.inputs
     defaults = signature.defaults
     if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
         raise _wrong_size(set(inputs), set(wanted))
-    feeds: dict[str, Feed] = {}
+    feeds: dict[str, Any] = {}
+    used = set()
     for alias in sorted(wanted):
         if alias in inputs:
-            value, complaint = inputs[alias], f"tensor parsing error: {alias}"
+            value = inputs[alias]
+            used.add(alias)
         elif alias in defaults:
-            value, complaint = defaults[alias], f"Default input alias: {alias} tensor parsing error"
+            value = defaults[alias]
         else:
             raise StatusError(
                 Code.INVALID_ARGUMENT,
@@ -92,7 +120,12 @@ def _feeds(servable: Servable, signature: Any, inputs: Any) -> dict[str, Feed]:
         try:
             feeds[wanted[alias].name] = servable.session.feed(value)
         except StatusError:
-            raise StatusError(Code.INVALID_ARGUMENT, complaint) from None
+            raise StatusError(Code.INVALID_ARGUMENT, f"tensor parsing error: {alias}") from None
+    if len(used) != len(inputs):
+        raise StatusError(
+            Code.INVALID_ARGUMENT,
+            f"Inputs contains invalid name. Used request inputs: {_join(used)}, request input: {_join(inputs)}",
+        )
     return feeds
 
 

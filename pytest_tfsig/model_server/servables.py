@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from pytest_tfsig.model_server.c_tensors import Feed
-
 __all__ = ["Runnable", "Servable", "Serving", "Table"]
 
 logger = logging.getLogger(__name__)
@@ -24,14 +22,18 @@ logger = logging.getLogger(__name__)
 class Runnable(Protocol):
     """What runs a servable's graph: an `engine.Session`, or one that batches on top of it."""
 
-    def feed(self, value: np.ndarray[Any, Any] | Any) -> Feed:
-        """Make a tensor ready to be fed."""
+    def feed(self, value: np.ndarray[Any, Any] | Any) -> Any:
+        """Make a tensor ready to be fed; what is wrong with it is known then."""
         ...
 
     def run(
         self, feeds: Mapping[str, np.ndarray[Any, Any] | Any], fetches: Sequence[str]
     ) -> list[np.ndarray[Any, Any]]:
         """Run the graph from named tensors to named tensors."""
+        ...
+
+    def answer(self, feeds: Mapping[str, Any], fetches: Sequence[str], *, packed: bool = False) -> list[bytes]:
+        """Run the graph, straight to serialised TensorProtos."""
         ...
 
     def close(self) -> None:
