@@ -80,6 +80,6 @@ def _cell(source: Source, values: Values) -> Any:
 
 
 def _checked(shape: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(shape, str) or not all(isinstance(size, int | np.integer) and size >= 0 for size in shape):
+    if not all(isinstance(size, int | np.integer) and size >= 0 for size in shape):
         raise StrategyError(f"shape = {shape!r} is not the shape of an array: give sizes of 0 or more, such as (2, 3).")
     return tuple(int(size) for size in shape)

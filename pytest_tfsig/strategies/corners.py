@@ -99,7 +99,9 @@ class _Recipe:
 
         arrays = ready.assemble(SeededSource(rng, sample), shapes, fill)
         special = [f"{name} {pattern}" for name, pattern in self.special.items()]
-        return ", ".join([self.pattern, *special, *(f"{_key_text(key)} = {size}" for key, size in sizes.items())]), arrays
+        return ", ".join(
+            [self.pattern, *special, *(f"{_key_text(key)} = {size}" for key, size in sizes.items())]
+        ), arrays
 
     def _sizes(self, ready: Plan, known: Mapping[Key, int]) -> dict[Key, int]:
         lay = ready.layout.with_rank(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies.signatures import Inputs, signature_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hypothesis.strategies import SearchStrategy
 
@@ -44,7 +43,7 @@ def signature_inputs(signature: Signature | str | None = None) -> SearchStrategy
         return signature_arrays(signature)
     if signature is not None and not isinstance(signature, str):
         raise StrategyError(
-            f"signature_inputs({signature!r}): give a signature's name or a Signature, or nothing for the one under test."
+            f"signature_inputs({signature!r}): give a signature's name, a Signature, or nothing for the one under test."
         )
     known: dict[int, tuple[Signature, SearchStrategy[Inputs]]] = {}
 
@@ -64,8 +63,8 @@ def _resolved(name: str | None) -> Signature:
     if name is None or (signature is not None and signature.name == name):
         if signature is None:
             raise StrategyError(
-                "signature_inputs() found no model under test; mark the test with @pytest.mark.tfsig_model(path) and use the "
-                "served_model fixture, or pass a Signature."
+                "signature_inputs() found no model under test; mark the test with "
+                "@pytest.mark.tfsig_model(path) and use the served_model fixture, or pass a Signature."
             )
         return signature
     signatures = current_signatures.get({})

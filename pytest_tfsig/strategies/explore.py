@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import hypothesis
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from pytest_tfsig.contract import Signature
+    from pytest_tfsig.strategies.sizes import Key
 
-__all__ = ["SHRINK_REQUESTS", "SHRINK_SECONDS", "Examine", "Exploration", "draws", "explore"]
+__all__ = ["SHRINK_REQUESTS", "SHRINK_SECONDS", "Exploration", "draws", "explore"]
 
 SHRINK_REQUESTS: Final = 400
 """Calls of `examine` that shrinking one violation may take: a small model's example is minimal after some fifty."""
@@ -35,9 +38,6 @@ SHRINK_REQUESTS: Final = 400
 SHRINK_SECONDS: Final = 10.0
 """Time that shrinking one violation may take, so that a slow server costs seconds and not minutes; then the smallest
 example so far is shown."""
-
-Examine = "Callable[[Inputs], float | None]"
-"""Looks at inputs; raises an AssertionError for a violation; a number that it returns is what `target` climbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def explore(
         StrategyError: No strategy can be built for the signature.
     """
     ready = plan(signature)
-    memory = Memory(database, signature)
+    memory = Memory(database, ready)
     search = _Search(ready, examine, _Budget(shrink_requests, shrink_seconds))
     fixed = itertools.chain(
         (("remembered", arrays) for arrays in memory.recall()),
@@ -109,9 +109,7 @@ def explore(
     return search.result()
 
 
-def draws(
-    signature: Signature, n: int, seed: int, *, sizes: Mapping[str, int] | None = None
-) -> Iterator[Inputs]:
+def draws(signature: Signature, n: int, seed: int, *, sizes: Mapping[str, int] | None = None) -> Iterator[Inputs]:
     """Return ``n`` random inputs of a signature, one at a time; the same ones for the same seed.
 
     Args:
@@ -129,7 +127,8 @@ def draws(
 
 def _random(ready: Plan, n: int, seed: int, sizes: Mapping[str, int]) -> Iterator[Arrays]:
     source = SeededSource(generator(seed), sample)
-    return (ready.draw(source, dict(sizes)) for _ in range(n))
+    known: dict[Key, int] = {**sizes}
+    return (ready.draw(source, known) for _ in range(n))
 
 
 class _Stop(BaseException):
@@ -171,8 +170,8 @@ class _Search:
         self.examples_run += 1
         try:
             self._try(arrays)
-        except AssertionError:
-            self._origin = origin
+        except AssertionError as error:
+            self._found(origin, arrays, error)
             return True
         return False
 
@@ -190,8 +189,8 @@ class _Search:
     def shrunk(self) -> Arrays | None:
         """Make the violation found as small as the budget allows; return its arrays, None if there is none."""
         if self._falsifying is not None and self._error is not None:
-            wanted = _kind(self._error)
-            minimized(self._ready, self._falsifying, lambda arrays: self._still_fails(arrays, wanted))
+            attempt = partial(self._attempt, wanted=_kind(self._error))
+            self._falsifying, self._error = minimized(self._ready, self._falsifying, self._error, attempt)
         return self._falsifying
 
     def result(self) -> Exploration:
@@ -201,29 +200,28 @@ class _Search:
         return Exploration(self.examples_run, self._ready.finish(self._falsifying), self._error, self._origin)
 
     def _try(self, arrays: Arrays) -> float | None:
-        """Examine one input and remember it where it shows a violation."""
+        """Examine one input.
+
+        Raises:
+            AssertionError: It shows a violation.
+        """
         try:
             return self._examine(self._ready.finish(arrays))
         except UnsatisfiedAssumption:
             return None
-        except AssertionError as error:
-            self._falsifying, self._error = arrays, error
-            raise
 
-    def _still_fails(self, arrays: Arrays, wanted: object) -> bool:
+    def _attempt(self, arrays: Arrays, wanted: object) -> AssertionError | None:
+        """Return the violation that a smaller input shows, if it is the wanted one."""
         if not self._budget.take():
             raise Spent
-        before = self._falsifying, self._error
         try:
             self._try(arrays)
         except AssertionError as error:
-            if _kind(error) == wanted:
-                return True
-            self._falsifying, self._error = before
+            return error if _kind(error) == wanted else None
         except Exception as error:
             # A server that died of a smaller example will answer none; what was found before stands.
             raise Spent from error
-        return False
+        return None
 
     def _hypothesis(self, count: int, seed: int, target: str | None) -> None:
         """Let Hypothesis draw, climb and shrink."""
@@ -233,14 +231,20 @@ class _Search:
             if shrinking and not self._budget.take():
                 raise _Stop
             self.examples_run += not shrinking
-            score = self._try(arrays)
+            try:
+                score = self._try(arrays)
+            except AssertionError as error:
+                self._found("random", arrays, error)
+                raise
             if target is not None and score is not None and not shrinking:
                 hypothesis.target(float(score), label=target)
 
-        try:
-            run(_arrays(self._ready), examine, max_examples=count, seed=seed, phases=[Phase.generate, Phase.target, Phase.shrink])
-        except (AssertionError, _Stop):
-            self._origin = "random"
+        phases = [Phase.generate, Phase.target, Phase.shrink]
+        with contextlib.suppress(AssertionError, _Stop):
+            run(_arrays(self._ready), examine, max_examples=count, seed=seed, phases=phases)
+
+    def _found(self, origin: str, arrays: Arrays, error: AssertionError) -> None:
+        self._origin, self._falsifying, self._error = origin, arrays, error
 
 
 def _arrays(ready: Plan) -> SearchStrategy[Arrays]:

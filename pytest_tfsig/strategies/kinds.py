@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.examples import examples
+from pytest_tfsig.strategies.images import images
 from pytest_tfsig.strategies.numeric import numbers
 from pytest_tfsig.strategies.text import strings
 
@@ -27,6 +29,10 @@ def values_of(tensor: Tensor, where: str) -> Values:
     """
     if tensor.dtype is None:
         raise StrategyError(f"{where}: the dtype is not known; state it, or complete the contract from the SavedModel.")
+    if tensor.features is not None:
+        return examples(tensor.features, where)
+    if tensor.image is not None:
+        return images(tensor.image)
     if tensor.dtype != "string":
         return numbers(tensor, where)
     return strings(tensor, where)

@@ -22,8 +22,8 @@ get there, and a softmax that forgets to subtract its maximum overflows; but squ
 in float16, stay finite, so that a sound model is not called broken for inputs that its users never meant."""
 
 DEFAULT_INTEGER_END: Final = 9
-"""Largest value of a 32 or 64 bit integer without ``min`` and ``max``. Such inputs are ids and counts; an id past the end
-of a vocabulary that nobody declared is an error of the test, not of the model."""
+"""Largest value of a 32 or 64 bit integer without ``min`` and ``max``. Such inputs are ids and counts; an id past the
+end of a vocabulary that nobody declared is an error of the test, not of the model."""
 
 ELEMENTWISE: Final = 32
 """Tensors up to this many elements are drawn element by element, which shrinks best; larger ones from a seed."""

@@ -8,14 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
+from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.errors import TensorError
+from pytest_tfsig.errors import StrategyError, TensorError
 
 if TYPE_CHECKING:
-    from pytest_tfsig.contract import Signature
-    from pytest_tfsig.strategies.signatures import Arrays
+    from pytest_tfsig.strategies.signatures import Arrays, Plan
 
 __all__ = ["Memory"]
 
@@ -29,13 +28,14 @@ class Memory:
 
     Args:
         folder: Made when the first input is kept; None: nothing is kept.
-        signature: Whose inputs they are.
+        ready: The plan of the signature whose inputs they are.
     """
 
-    __slots__ = ("_folder", "_names")
+    __slots__ = ("_folder", "_ready")
 
-    def __init__(self, folder: Path | None, signature: Signature) -> None:
-        self._names = tuple(signature.inputs)
+    def __init__(self, folder: Path | None, ready: Plan) -> None:
+        self._ready = ready
+        signature = ready.signature
         stated = repr((signature.name, sorted(signature.inputs.items()), sorted(signature.dims.items())))
         self._folder = None if folder is None else Path(folder) / hashlib.sha256(stated.encode()).hexdigest()[:16]
 
@@ -43,14 +43,14 @@ class Memory:
         """Return what is kept, the latest first."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        found = [_read(path) for path in self._newest_first()]
-        return [arrays for arrays in found if arrays is not None and set(arrays) == set(self._names)]
+        found = [self._read(path) for path in self._newest_first()]
+        return [arrays for arrays in found if arrays is not None]
 
     def keep(self, arrays: Arrays) -> None:
         """Keep ``arrays``, and drop the oldest beyond `_MOST`. A folder that cannot be written keeps nothing."""
         if self._folder is None:
             return
-        content = _written(arrays)
+        content = self._written(arrays)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Written aside and moved, because another worker may read at the same time.
@@ -68,23 +68,17 @@ class Memory:
             return []
         return sorted(self._folder.glob("*.pb"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
+    def _written(self, arrays: Arrays) -> bytes:
+        request = protos.PredictRequest()
+        for name, array in arrays.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(self._ready.packed(name, array)))
+        return bytes(request.SerializeToString(deterministic=True))
 
-def _written(arrays: Arrays) -> bytes:
-    request = protos.PredictRequest()
-    for name, array in arrays.items():
-        request.inputs[name].CopyFrom(tensors.to_proto(array))
-    return bytes(request.SerializeToString(deterministic=True))
-
-
-def _read(path: Path) -> Arrays | None:
-    """Return the arrays of a file, None for one that is damaged: it is only a memory."""
-    try:
-        request: Any = protos.PredictRequest.FromString(path.read_bytes())
-        return {name: np.array(tensors.from_proto(proto)) for name, proto in request.inputs.items()}
-    except (OSError, TensorError, ValueError):
-        return None
-    except Exception as error:
-        # protobuf's DecodeError is no ValueError, and naming it would tie this module to protobuf.
-        if type(error).__name__ == "DecodeError":
+    def _read(self, path: Path) -> Arrays | None:
+        """Return the arrays of a file, None for one that is damaged: it is only a memory."""
+        try:
+            request: Any = protos.PredictRequest.FromString(path.read_bytes())
+            inputs = {name: tensors.from_proto(proto) for name, proto in request.inputs.items()}
+            return self._ready.unfinished(inputs)
+        except (OSError, TensorError, StrategyError, DecodeError):
             return None
-        raise

@@ -28,8 +28,10 @@ class Spent(Exception):  # noqa: N818 - it ends the work, it is no error
     """As much time or as many requests as shrinking may take are used up."""
 
 
-def minimized(ready: Plan, arrays: Arrays, fails: Callable[[Arrays], bool]) -> Arrays:
-    """Return smaller arrays that still fail, or ``arrays`` themselves.
+def minimized(
+    ready: Plan, arrays: Arrays, error: AssertionError, attempt: Callable[[Arrays], AssertionError | None]
+) -> tuple[Arrays, AssertionError]:
+    """Return smaller arrays that still fail and how they do, or ``arrays`` and ``error`` themselves.
 
     Hypothesis shrinks the choices that made an example, and can only shrink those. This works on the arrays, so it
     also shrinks corner cases, recorded requests and values that came from a seed. Inputs with a strategy of the user's
@@ -38,9 +40,11 @@ def minimized(ready: Plan, arrays: Arrays, fails: Callable[[Arrays], bool]) -> A
     Args:
         ready: The signature's plan.
         arrays: One array for each input.
-        fails: Tells whether arrays show the same violation. It raises `Spent` to end the work.
+        error: The violation that they show.
+        attempt: Returns the violation that smaller arrays show, None where it is none or another one. It raises
+            `Spent` to end the work.
     """
-    shrinking = _Shrinking(ready, arrays, fails)
+    shrinking = _Shrinking(ready, arrays, error, attempt)
     with contextlib.suppress(Spent):
         for _ in range(_ROUNDS):
             before = shrinking.arrays
@@ -49,16 +53,23 @@ def minimized(ready: Plan, arrays: Arrays, fails: Callable[[Arrays], bool]) -> A
             shrinking.cells()
             if shrinking.arrays is before:
                 break
-    return shrinking.arrays
+    return shrinking.arrays, shrinking.error
 
 
 class _Shrinking:
-    __slots__ = ("_fails", "_ready", "arrays")
+    __slots__ = ("_attempt", "_ready", "arrays", "error")
 
-    def __init__(self, ready: Plan, arrays: Arrays, fails: Callable[[Arrays], bool]) -> None:
+    def __init__(
+        self,
+        ready: Plan,
+        arrays: Arrays,
+        error: AssertionError,
+        attempt: Callable[[Arrays], AssertionError | None],
+    ) -> None:
         self._ready = ready
-        self._fails = fails
+        self._attempt = attempt
         self.arrays = arrays
+        self.error = error
 
     def dimensions(self) -> None:
         """Take away rows, steps and whatever else a free dimension counts."""
@@ -81,15 +92,17 @@ class _Shrinking:
     def cells(self) -> None:
         """Set cells to the simplest value, half of them at a time, then what is left one by one."""
         for name, values in self._ready.values.items():
-            uniform = self.arrays if _is_uniform(self.arrays[name]) else None
-            self._clear(name, values)
-            left = np.flatnonzero(~_same(self.arrays[name], values.simplest))
+            uniform = (self.arrays, self.error) if _is_uniform(self.arrays[name]) else None
+            try:
+                self._clear(name, values)
+            finally:
+                left = np.flatnonzero(~_same(self.arrays[name], values.simplest))
+                if uniform is not None and len(left) > _MOST_CELLS:
+                    # One value everywhere reads better than many cells here and there.
+                    self.arrays, self.error = uniform
             if len(left) <= _MOST_CELLS:
                 for position in left:
                     self._simplify(name, values, int(position))
-            elif uniform is not None:
-                # One value everywhere reads better than many cells here and there.
-                self.arrays = uniform
 
     def _axes(self) -> list[tuple[int, list[tuple[str, int]]]]:
         """Return the smallest size of each free dimension, and the inputs and axes where it appears."""
@@ -153,9 +166,10 @@ class _Shrinking:
         return self._accepts_all({**self.arrays, name: candidate})
 
     def _accepts_all(self, candidate: Arrays) -> bool:
-        if not self._fails(candidate):
+        error = self._attempt(candidate)
+        if error is None:
             return False
-        self.arrays = candidate
+        self.arrays, self.error = candidate, error
         return True
 
 
@@ -172,7 +186,8 @@ def _same(array: NDArray[Any], value: Any) -> NDArray[np.bool_]:
     equal = np.asarray(array == value)
     if array.dtype.kind in "iub" or value != 0:
         return equal
-    return equal & ~np.asarray(np.signbit(array.real))
+    negative: NDArray[np.bool_] = np.signbit(array.real)
+    return equal & ~negative
 
 
 def _is_uniform(array: NDArray[Any]) -> bool:

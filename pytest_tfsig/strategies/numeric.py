@@ -11,6 +11,7 @@ import numpy as np
 
 from pytest_tfsig import tensors
 from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies import bulk
 from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ __all__ = ["Numbers", "numbers"]
 _GENERATED: Final = (np.dtype(np.float32), np.dtype(np.float64))
 # Steps of a float that is drawn on its own: enough to differ, few enough to read.
 _STEPS: Final = 2**16 + 1
-# How many powers of ten below the far end `near` reaches.
-_DECADES: Final = 9
 
 # Typical undeclared floats are standardised features and small measurements.
 _TYPICAL_FLOAT: Final = 4.0
@@ -101,32 +100,31 @@ class Numbers:
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values as a caller usually sends them."""
         low, high = self.typical_range
-        if self.closed or self._is_integer:
+        if self.closed or self._is_integer or (low, high) == (float(self.low), float(self.high)):
             return self.anywhere(shape, rng)
-        if (low, high) == (float(self.low), float(self.high)):
-            return self.anywhere(shape, rng)
-        return self._parts(lambda part: _normal(part, shape, rng, (low + high) / 2, (high - low) / 4))
+        return self._parts(lambda part: bulk.normal(part, shape, rng, (low + high) / 2, (high - low) / 4))
 
     def anywhere(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values spread evenly over all that may be held."""
         if self.closed:
             return self.some_of(self.points, shape, rng)
         if self._is_integer:
-            return _integers_between(self.dtype, int(self.low), int(self.high), shape, rng)
-        return self._parts(lambda part: _uniform(part, shape, rng, float(self.low), float(self.high)))
+            return bulk.integers_between(self.dtype, int(self.low), int(self.high), shape, rng)
+        return self._parts(lambda part: bulk.uniform(part, shape, rng, float(self.low), float(self.high)))
 
     def near(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values of every magnitude, most of them near the simplest one."""
         if self.closed or self._is_integer:
             return self.anywhere(shape, rng)
-        return self._parts(lambda part: _magnitudes(part, shape, rng, float(self.low), float(self.high)))
+        return self._parts(lambda part: bulk.magnitudes(part, shape, rng, float(self.low), float(self.high)))
 
     def some_of(self, values: Sequence[Any], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return an array of ``values``, each cell one of them."""
         # Looking up cells of one byte is several times faster than of eight.
         kind = np.uint8 if len(values) <= 256 else np.int64  # noqa: PLR2004 - what a byte can tell apart
         cells = rng.integers(len(values), size=math.prod(shape), dtype=kind)
-        return np.array(values, dtype=self.dtype)[cells].reshape(shape)
+        chosen: NDArray[Any] = np.array(values, dtype=self.dtype)[cells]
+        return chosen.reshape(shape)
 
     def cast(self, values: Any) -> NDArray[Any]:
         """Return ``values`` as an array of `dtype`, brought back to what may be held where rounding left it."""
@@ -180,46 +178,6 @@ def _is_finite(tensor: Tensor | Feature) -> bool:
     return bool(getattr(tensor, "finite", True))
 
 
-def _uniform(
-    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, low: float, high: float
-) -> NDArray[Any]:
-    values: NDArray[Any] = rng.random(shape, dtype=part)
-    width = high - low
-    if width <= np.finfo(part).max:
-        values *= width
-        values += low
-        return values
-    # The width itself is past what the dtype holds.
-    return values * high + (1 - values) * low
-
-
-def _normal(
-    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, middle: float, scale: float
-) -> NDArray[Any]:
-    values: NDArray[Any] = rng.standard_normal(shape, dtype=part)
-    values *= scale
-    values += middle
-    return values
-
-
-def _magnitudes(
-    part: np.dtype[Any], shape: tuple[int, ...], rng: np.random.Generator, low: float, high: float
-) -> NDArray[Any]:
-    far = max(abs(low), abs(high), 1e-30)
-    powers = _uniform(part, shape, rng, math.log(far) - _DECADES * math.log(10), math.log(far))
-    values: NDArray[Any] = np.exp(powers, out=powers)
-    if low < 0 < high:
-        values *= rng.integers(2, size=shape, dtype=np.int8) * np.int8(2) - np.int8(1)
-    return -values if high <= 0 else values
-
-
-def _integers_between(
-    dtype: np.dtype[Any], low: int, high: int, shape: tuple[int, ...], rng: np.random.Generator
-) -> NDArray[Any]:
-    native = dtype if dtype.kind in "iu" else np.dtype(np.int8)
-    return rng.integers(low, high, size=shape, dtype=native, endpoint=True).astype(dtype, copy=False)
-
-
 def _closed(dtype: np.dtype[Any], values: Iterable[Any], where: str) -> Numbers:
     points = _unique(dtype.type(value) for value in values)
     if not points:
@@ -229,14 +187,17 @@ def _closed(dtype: np.dtype[Any], values: Iterable[Any], where: str) -> Numbers:
 
 
 def _integers(dtype: np.dtype[Any], tensor: Tensor | Feature, where: str) -> Numbers:
-    info: Any = np.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.iinfo(dtype)
+    info = _limits(ml_dtypes.iinfo, dtype)
     least, most = int(info.min), int(info.max)
     if tensor.min is None and tensor.max is None:
         # Eight and sixteen bits are pixels, samples and quantised values, which use all of their range.
         low, high = (least, most) if most < 2**16 else (0, DEFAULT_INTEGER_END)
     else:
-        low = max(least, math.ceil(tensor.min)) if tensor.min is not None else _far(tensor.max, -1, least)
-        high = min(most, math.floor(tensor.max)) if tensor.max is not None else _far(tensor.min, 1, most)
+        low = least if tensor.min is None else max(least, math.ceil(tensor.min))
+        high = most if tensor.max is None else min(most, math.floor(tensor.max))
+        # Where one end is open, the range goes on from the other, or from zero, as far as undeclared ones do.
+        low = low if tensor.min is not None else max(least, min(0, high - DEFAULT_INTEGER_END))
+        high = high if tensor.max is not None else min(most, max(0, low) + DEFAULT_INTEGER_END)
     _require_order(low, high, tensor, where)
     near = (low, high, low + 1, high - 1, (low + high) // 2)
     simplest = min(max(0, low), high)
@@ -250,15 +211,8 @@ def _integers(dtype: np.dtype[Any], tensor: Tensor | Feature, where: str) -> Num
     )
 
 
-def _far(end: float, direction: int, limit: int) -> int:
-    """Return the open end of a range of integers of which only the other ``end`` is declared."""
-    if direction > 0:
-        return min(limit, max(DEFAULT_INTEGER_END, math.ceil(end) + DEFAULT_INTEGER_END))
-    return max(limit, min(0, math.floor(end) - DEFAULT_INTEGER_END))
-
-
 def _floats(dtype: np.dtype[Any], tensor: Tensor | Feature, where: str) -> Numbers:
-    info = ml_dtypes.finfo(dtype)
+    info = _limits(ml_dtypes.finfo, dtype)
     most = float(info.max)
     end = min(DEFAULT_FLOAT_END, most / 4)
     low = -end if tensor.min is None else float(tensor.min)
@@ -285,7 +239,7 @@ def _typical(low: float, high: float) -> tuple[float, float]:
 
 
 def _float_points(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[Any, ...]:
-    info = ml_dtypes.finfo(dtype)
+    info = _limits(ml_dtypes.finfo, dtype)
     tiny = float(info.smallest_subnormal)
     normal = float(info.smallest_normal)
     epsilon = float(info.eps)
@@ -303,8 +257,8 @@ def _float_points(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[Any, ...]:
 
 def _complex(dtype: np.dtype[Any], *, finite: bool) -> Numbers:
     end = DEFAULT_FLOAT_END
-    part = np.dtype(np.float32 if dtype.itemsize == np.dtype(np.complex64).itemsize else np.float64)
-    tiny = float(np.finfo(part).smallest_subnormal)
+    part: np.dtype[Any] = np.zeros((), dtype).real.dtype
+    tiny = float(_limits(ml_dtypes.finfo, part).smallest_subnormal)
     values: tuple[complex, ...] = (
         0,
         1,
@@ -324,6 +278,11 @@ def _complex(dtype: np.dtype[Any], *, finite: bool) -> Numbers:
         values += (complex("nan"), complex("inf"), complex(0, -math.inf))
     points = _unique(dtype.type(value) for value in values)
     return Numbers(dtype, points, part.type(-end), part.type(end), (-_TYPICAL_FLOAT, _TYPICAL_FLOAT))
+
+
+def _limits(info: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
+    """Return ``info(dtype)``: ml_dtypes knows numpy's dtypes too, but its functions have no types."""
+    return info(dtype)
 
 
 def _inside(dtype: np.dtype[Any], bound: float, direction: int) -> Any:

@@ -58,8 +58,14 @@ class Own:
 
     def _checked(self, drawn: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
         wanted = tensors.dtype(self.tensor.dtype)
-        if isinstance(drawn, np.ndarray | np.generic) and drawn.dtype.kind not in "OSUT" and drawn.dtype != wanted.numpy:
-            raise StrategyError(f"{self.where}.strategy draws {drawn.dtype}, but the contract says {wanted.name}; cast it.")
+        if (
+            isinstance(drawn, np.ndarray | np.generic)
+            and drawn.dtype.kind not in "OSUT"
+            and drawn.dtype != wanted.numpy
+        ):
+            raise StrategyError(
+                f"{self.where}.strategy draws {drawn.dtype}, but the contract says {wanted.name}; cast it."
+            )
         try:
             array = tensors.as_array(drawn, wanted)
         except TensorError as error:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_tfsig import tensors
 from pytest_tfsig.errors import StrategyError, TensorError
 from pytest_tfsig.strategies.arrays import draw_array
+from pytest_tfsig.strategies.examples import parsed, serialized
 from pytest_tfsig.strategies.kinds import values_of
 from pytest_tfsig.strategies.own import own
 from pytest_tfsig.strategies.sizes import layout
@@ -105,23 +106,45 @@ class Plan:
         for name, tensor in self.signature.inputs.items():
             if tensor.probabilities is not None and tensor.probabilities is not True and name in self.values:
                 inputs[name] = _normalised(inputs[name], tensor.probabilities.axis)
-        return inputs
+        if self.signature.method != "predict":
+            (array,) = inputs.values()
+            return {"examples": list(array.flat)}
+        return {name: self.packed(name, array) for name, array in inputs.items()}
+
+    def packed(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an input's array in a form that the wire has: tf.Examples serialized, all others as they are."""
+        features = self.signature.inputs[name].features
+        if features is None:
+            return array
+        packed = np.empty(array.shape, dtype=object)
+        packed.reshape(-1)[:] = [serialized(example, features) for example in array.flat]
+        return packed
 
     def unfinished(self, inputs: Mapping[str, Any]) -> Arrays:
-        """Return recorded ``inputs``, which any sequence of values may be, as arrays of the declared dtypes.
+        """Return ``inputs`` that were recorded, or finished, as arrays again.
 
         Raises:
             StrategyError: An input is missing, unknown, or not of its dtype.
         """
         declared = self.signature.inputs
+        if self.signature.method != "predict" and set(inputs) == {"examples"}:
+            (name,) = declared
+            return {name: _objects([_example(example) for example in inputs["examples"]])}
         if set(inputs) != set(declared):
             raise StrategyError(
-                f"a recorded request has inputs {sorted(inputs)}, but signature {self.signature.name} takes {sorted(declared)}."
+                f"a recorded request has inputs {sorted(inputs)}, but signature {self.signature.name} takes "
+                f"{sorted(declared)}; record it again."
             )
         try:
-            return {name: np.array(tensors.as_array(inputs[name], tensor.dtype)) for name, tensor in declared.items()}
+            arrays = {name: np.array(tensors.as_array(inputs[name], tensor.dtype)) for name, tensor in declared.items()}
         except TensorError as error:
             raise StrategyError(f"a recorded request does not fit signature {self.signature.name}: {error}.") from error
+        return {name: self._unpacked(name, array) for name, array in arrays.items()}
+
+    def _unpacked(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        if self.signature.inputs[name].features is None:
+            return array
+        return _objects([parsed(data) for data in array.flat]).reshape(array.shape)
 
     def _bind(self, name: str, shape: tuple[int, ...], sizes: dict[Key, int]) -> None:
         ranges = {dim.key: (dim.low, dim.high) for dim in self.layout.dims}
@@ -134,8 +157,8 @@ class Plan:
                 raise StrategyError(f"{where}.strategy draws {key} = {size}, outside dims.{key} = [{low}, {high}].")
             if sizes.setdefault(key, size) != size:
                 raise StrategyError(
-                    f"{where}.strategy draws {key} = {size} beside another input's {key} = {sizes[key]}; give its function "
-                    "a parameter named shape, which is told the sizes."
+                    f"{where}.strategy draws {key} = {size} beside another input's {key} = {sizes[key]}; "
+                    "give its function a parameter named shape, which is told the sizes."
                 )
 
 
@@ -143,7 +166,7 @@ def plan(signature: Signature) -> Plan:
     """Make ``signature`` ready for drawing.
 
     Raises:
-        StrategyError: An input's dtype is not known, an input can hold nothing, or a user's own strategy cannot be used.
+        StrategyError: An input's dtype is not known, it can hold nothing, or a user's own strategy cannot be used.
     """
     if not signature.inputs:
         raise StrategyError(
@@ -156,6 +179,11 @@ def plan(signature: Signature) -> Plan:
         mine = own(tensor, where)
         if mine is not None:
             owns[name] = mine
+        elif signature.method != "predict" and tensor.features is None:
+            raise StrategyError(
+                f"{where}: {signature.method} takes tf.Examples, but the graph does not tell their features; "
+                "state them as `features`."
+            )
         else:
             values[name] = values_of(tensor, where)
     return Plan(signature, layout(signature), values, owns, ties(signature))
@@ -168,7 +196,7 @@ def signature_arrays(signature: Signature) -> SearchStrategy[Inputs]:
         signature: Its inputs have a dtype; `dims` bounds the sizes of named dimensions.
 
     Raises:
-        StrategyError: An input's dtype is not known, an input can hold nothing, or a user's own strategy cannot be used.
+        StrategyError: An input's dtype is not known, it can hold nothing, or a user's own strategy cannot be used.
     """
     ready = plan(signature)
 
@@ -176,6 +204,22 @@ def signature_arrays(signature: Signature) -> SearchStrategy[Inputs]:
         return ready.finish(ready.draw(HypothesisSource(draw)))
 
     return st.composite(make)()
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _example(example: Any) -> Any:
+    """Return an example's values, given those or a tf.Example of any package."""
+    if hasattr(example, "SerializeToString"):
+        return parsed(example.SerializeToString())
+    return {
+        name: list(cells) if isinstance(cells, list | tuple | np.ndarray) else [cells]
+        for name, cells in example.items()
+    }
 
 
 def _normalised(array: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_tfsig.contract import SIZE_RANGE
+from pytest_tfsig.contract import BATCH_RANGE, SIZE_RANGE
 from pytest_tfsig.strategies.limits import MAX_ELEMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_tfsig.contract import Dimension, Signature
     from pytest_tfsig.strategies.source import Source
 
@@ -115,6 +116,11 @@ def layout(signature: Signature) -> Layout:
     dims: dict[Key, Dim] = {}
     shapes: dict[str, tuple[int | Key, ...] | None] = {}
     for name, tensor in signature.inputs.items():
+        if tensor.shape is None and (tensor.features is not None or signature.method != "predict"):
+            # The ops that parse tf.Examples take a vector of them.
+            shapes[name] = ((name, 0),)
+            dims[name, 0] = Dim((name, 0), *BATCH_RANGE)
+            continue
         if tensor.shape is None:
             shapes[name] = None
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,8 @@ from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies.source import SeededSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from pytest_tfsig.contract import Feature, Tensor
@@ -74,7 +75,7 @@ class Strings:
     Attributes:
         points: Strings worth trying on their own, the simplest first.
         make: Returns another string for a source of choices.
-        closed: Whether `points` are all there is.
+        closed: Whether parts of a string may not be held as well, as of categories and images.
         encoding: How they are text; None: bytes.
     """
 
@@ -109,7 +110,8 @@ class Strings:
 
     def simpler(self, value: bytes) -> Iterator[bytes]:
         """Yield strings that are simpler than ``value``: listed earlier, or a half of it."""
-        yield from self.points[: self.points.index(value) if value in self.points else _FIRST]
+        known = value in self.points
+        yield from self.points[: self.points.index(value) if known else len(self.points) if self.closed else _FIRST]
         if self.closed:
             return
         text = value if self.encoding is None else value.decode(self.encoding)
@@ -118,9 +120,11 @@ class Strings:
             shorter = part if isinstance(part, bytes) else part.encode(self.encoding or "utf-8")
             if len(shorter) < len(value):
                 yield shorter
-        plain = ("a" * len(text)).encode(self.encoding or "utf-8")
-        if value != plain and len(plain) <= len(value):
-            yield plain
+        if isinstance(text, str):
+            plain = "a".encode(self.encoding or "utf-8")
+            plain *= len(value) // len(plain)
+            if value != plain:
+                yield plain
 
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return strings as a caller usually sends them."""
@@ -141,12 +145,8 @@ class Strings:
         # A flat look-up, because numpy returns no array for an index of no dimensions.
         return self.cast(values)[rng.integers(len(values), size=math.prod(shape))].reshape(shape)
 
-    def cast(self, values: Any) -> NDArray[Any]:
-        """Return ``values``, one string or several, as an object array."""
-        if isinstance(values, bytes):
-            array = np.empty((), dtype=object)
-            array[()] = values
-            return array
+    def cast(self, values: Sequence[bytes]) -> NDArray[Any]:
+        """Return ``values`` as an object array."""
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_tfsig import tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,7 +34,8 @@ class Mask:
         """Return the mask whose sequences are as long as the input has cells that are not 0, at least 1."""
         mask = arrays[self.name]
         lengths = np.maximum(np.count_nonzero(mask, axis=1), min(1, mask.shape[1]))
-        return (np.arange(mask.shape[1]) < lengths[:, None]).astype(mask.dtype)
+        inside: NDArray[Any] = np.arange(mask.shape[1]) < lengths[:, None]
+        return inside.astype(mask.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,10 @@ def _found(signature: Signature) -> Iterator[Tie]:
             yield Lengths(name, sequences[0])
 
 
-def _is_sequence(tensor: Tensor, leading: tuple[object, ...]) -> bool:
-    dims = (tensor.shape or ())[:2]
-    return len(dims) == 2 and all(isinstance(dim, str) for dim in dims) and dims[: len(leading)] == leading  # noqa: PLR2004 - [batch, time]
+def _is_sequence(tensor: Tensor, leading: Sequence[object]) -> bool:
+    """Tell whether ``tensor`` starts with two named dimensions, and those with ``leading``."""
+    batch, time, *_ = (*(tensor.shape or ()), None, None)
+    return isinstance(batch, str) and isinstance(time, str) and (batch, time)[: len(leading)] == tuple(leading)
 
 
 def _holds_zero_and_one(tensor: Tensor) -> bool:
