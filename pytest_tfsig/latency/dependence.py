@@ -26,11 +26,11 @@ _SLOW = 0.9
 
 def autocorrelation(values: NDArray[np.floating] | NDArray[np.bool_], lag: int = 1) -> float:
     """Return the autocorrelation of a series at a lag; 0 where it does not vary."""
+    if lag >= len(values):
+        return 0.0
     centred = np.asarray(values, dtype=np.float64) - np.mean(values)
     power = float(centred @ centred)
-    if power == 0 or lag >= len(centred):
-        return 0.0
-    return float(centred[:-lag] @ centred[lag:]) / power
+    return float(centred[:-lag] @ centred[lag:]) / power if power else 0.0
 
 
 def block_length(latencies: Sequence[float] | NDArray[np.float64], limit: float, allowed: float) -> int:
@@ -65,26 +65,22 @@ def _integrated_time(exceeds: NDArray[np.bool_]) -> int:
     return math.ceil(1 + 2 * total)
 
 
-def self_check(latencies: Sequence[float], share: float = 0.9) -> float:
+def self_check(latencies: Sequence[float]) -> float:
     """Compare a sample with itself: the p-value that its two halves, in time, are alike (A/A).
 
-    A small value says that the machine changed while it was measured, not the model.
+    A small value says that the machine changed while it was measured, not the model. The halves' numbers of slow
+    requests are compared exactly, both ways, with Bonferroni's correction.
 
     Args:
         latencies: Latencies in seconds in the order of the requests.
-        share: Percentile at which the halves are compared, exactly, both ways, with Bonferroni's correction.
     """
-    count = len(latencies)
-    half = count // 2
-    slowest = count - math.ceil(share * count)
-    if not slowest:
-        return 1.0
-    order = sorted(range(count), key=lambda i: (latencies[i], i % 2), reverse=True)
-    early = sum(1 for i in order[:slowest] if i < half)
+    half = len(latencies) // 2
+    slow = slow_tenth(latencies)
+    early, late = int(slow[:half].sum()), int(slow[half:].sum())
     return min(
         1.0,
-        2 * hypergeometric_at_least(early, count, slowest, half),
-        2 * hypergeometric_at_least(slowest - early, count, slowest, count - half),
+        2 * hypergeometric_at_least(early, len(slow), early + late, half),
+        2 * hypergeometric_at_least(late, len(slow), early + late, len(slow) - half),
     )
 
 

@@ -12,6 +12,7 @@ from pytest_tfsig.latency.units import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LEAST = 1e-9  # the scales are logarithmic
 _ROWS = 12
 _BAR = 40
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -43,18 +44,18 @@ def text(latencies: Sequence[float], line: Line) -> str:
         latencies: Seconds; `math.inf` for a request that failed.
         line: The budget.
     """
-    answered = sorted(value for value in latencies if math.isfinite(value) and value > 0)
+    answered = sorted(max(value, _LEAST) for value in latencies if math.isfinite(value))
     failed = sum(1 for value in latencies if math.isinf(value))
     rows = _histogram(answered, line.seconds) if answered else []
     drawn: list[str] = []
     marked = False
     most = max((count for _, count in rows), default=1)
     for upper, count in rows:
-        drawn.append(f"{milliseconds(upper):>8} {_bar(count / most)} {count}")
-        # The band that ends at the limit is the last one that keeps it.
-        if not marked and upper >= line.seconds * (1 - 1e-9):
+        # One band ends at the limit, so that all of the next one is over it.
+        if not marked and upper > line.seconds * (1 + 1e-9):
             drawn.append(_rule(line.label))
             marked = True
+        drawn.append(f"{milliseconds(upper):>8} {_bar(count / most)} {count}")
     if not marked:
         drawn.append(_rule(line.label))
     if failed:
@@ -71,7 +72,7 @@ def svg(curve: Sequence[tuple[float, float]], line: Line) -> str:
         curve: (seconds, share of the requests at or below) points, ascending.
         line: The budget.
     """
-    points = [(seconds, share) for seconds, share in curve if seconds > 0]
+    points = [(max(seconds, _LEAST), share) for seconds, share in curve]
     reach = [seconds for seconds, _ in points] + [line.seconds]
     scale = _Scale(min(reach) / 1.2, max(reach) * 1.2)
     parts = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
-import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,9 +13,18 @@ from pytest_tfsig.latency.budgets import LONGEST, LoadShape, by_load, cap, undec
 from pytest_tfsig.latency.dependence import autocorrelation, block_length, self_check, slow_tenth
 from pytest_tfsig.latency.machine import LoadMeter, quiet_collector
 from pytest_tfsig.latency.percentiles import PERCENTILES, Estimate, estimate
-from pytest_tfsig.latency.sampling import Limits, Observation, Send, Ticks, closed_loop, open_loop, warm_up
+from pytest_tfsig.latency.sampling import (
+    Limits,
+    Observation,
+    Send,
+    Ticks,
+    closed_loop,
+    open_loop,
+    poisson_gaps,
+    warm_up,
+)
 from pytest_tfsig.latency.sentences import sentence
-from pytest_tfsig.latency.tracks import FirstTrack, Track, limit, tail, track
+from pytest_tfsig.latency.tracks import FirstTrack, MeanTrack, Track, limit, tail, track
 from pytest_tfsig.latency.verdicts import BudgetVerdict, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +136,7 @@ class _Measurement:
             draws,
             self._judge,
             limits,
-            gaps=_poisson(self.shape.rate, self.seed),
+            gaps=poisson_gaps(self.shape.rate, self.seed),
             callers=max(self.shape.concurrency, _OPEN_LOOP_CALLERS),
             clock=clock,
             sleep=sleep,
@@ -198,14 +205,14 @@ def _measured(each: Track, sample: Sample) -> float | None:
     """Return the metric as the requests show it."""
     if isinstance(each, FirstTrack):
         return each.latency if each.requests else None
+    if isinstance(each, MeanTrack):
+        return each.test.mean if each.requests else None
     if not each.requests:
         return None
     if each.budget.metric in PERCENTILES:
         found = sample.percentile(each.budget.metric, each.requests)
         return None if found is None else found.value
-    if each.budget.metric == "error_rate":
-        return each.bad / each.requests
-    return statistics.fmean(sample.latencies[: each.requests])
+    return each.bad / each.requests
 
 
 def _floor(ping: Callable[[], None] | None, clock: Ticks) -> Estimate | None:
@@ -215,10 +222,3 @@ def _floor(ping: Callable[[], None] | None, clock: Ticks) -> Estimate | None:
     seen = warm_up(lambda _: ping(), iter(range(_PINGS)), _PINGS, clock=clock)
     answered = sorted(each.latency for each in seen if each.error is None)
     return estimate(answered, PERCENTILES["p50"]) if answered else None
-
-
-def _poisson(rate: float, seed: int) -> Iterator[float]:
-    """Yield the gaps, in seconds, between arrivals at so many a second."""
-    source = random.Random(seed)  # noqa: S311 - arrivals, not secrets
-    while True:
-        yield source.expovariate(rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.latency.sequential import LEAST
@@ -43,18 +43,19 @@ class MeanTest:
     _above: float = 0.0
     # Latencies in units of the limit, as if one of exactly the limit, with a spread of half of it, had been seen.
     _mean: float = 1.0
-    _squares: float = field(default=0.25)
+    _squares: float = 0.25
 
     @property
     def mean(self) -> float:
-        """Mean of the latencies so far, in seconds and without a ceiling."""
+        """Mean of the latencies so far, in seconds and without a ceiling but for errors."""
         return self.total / self.requests if self.requests else math.nan
 
     def add(self, latency: float) -> None:
         """Settle the bets on one request, given its latency in seconds (`math.inf` for an error)."""
         self.requests += 1
-        self.total += latency
         value = min(latency / self.limit, CEILING)
+        # An error has no latency of its own; it costs what the slowest request can cost.
+        self.total += latency if math.isfinite(latency) else CEILING * self.limit
         seen = self.requests
         gap = 1 - self._mean
         stake = gap / (self._squares / seen + gap * gap)
@@ -86,7 +87,5 @@ class MeanTest:
         target = -block * math.log(self.alpha) - (block - 1) * math.log1p(-_STAKE)
         best = math.log1p(_STAKE / (CEILING - 1))
         from_bets = math.ceil((target - self._below) / best)
-        if not math.isfinite(self.total):
-            return max(0, from_bets)
         from_mean = math.ceil(self.total / self.limit) - self.requests
         return max(0, from_bets, from_mean, LEAST - self.requests)

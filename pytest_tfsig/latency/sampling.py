@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,6 +101,13 @@ def open_loop(
     """
     run = _Run(draws, judge, limits, clock, gaps)
     _work(run, lambda: _call_on_schedule(run, send, sleep), callers)
+
+
+def poisson_gaps(rate: float, seed: int) -> Iterator[float]:
+    """Yield the gaps, in seconds, between arrivals that know nothing of each other, at so many a second."""
+    source = random.Random(seed)  # noqa: S311 - arrivals, not secrets
+    while True:
+        yield source.expovariate(rate)
 
 
 def warm_up(

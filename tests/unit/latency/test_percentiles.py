@@ -37,9 +37,7 @@ def test_bounds_are_the_narrowest_ranks_that_are_safe(requests, name, confidence
         assert binomial_at_least(high, requests, share) <= risk < binomial_at_least(high - 1, requests, share)
 
 
-@given(
-    latencies=st.lists(st.floats(1e-6, 10) | st.just(math.inf), min_size=1, max_size=300).map(sorted), name=names
-)
+@given(latencies=st.lists(st.floats(1e-6, 10) | st.just(math.inf), min_size=1, max_size=300).map(sorted), name=names)
 def test_an_estimate_lies_between_its_bounds_and_is_a_latency_of_the_sample(latencies, name):
     found = estimate(latencies, PERCENTILES[name])
     assert found.value in latencies

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from pytest_tfsig.latency import machine
+from pytest_tfsig.latency.machine import Load, LoadMeter, quiet_collector
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was_found(enabled):
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with quiet_collector():
+            assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+        with pytest.raises(KeyError), quiet_collector():
+            raise KeyError
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+
+
+def test_load_is_the_difference_of_two_readings(monkeypatch, tmp_path):
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(machine, "_STAT", stat)
+    monkeypatch.setattr(machine.time, "process_time", lambda: 7.0)
+    #                user nice system idle iowait irq softirq steal guest guest_nice
+    stat.write_text("cpu  100 0 100 700 50 0 0 50 90 0\ncpu0 1 2 3\n", encoding="ascii")
+    meter = LoadMeter()
+    stat.write_text("cpu  140 0 110 730 50 0 0 70 99 0\ncpu0 1 2 3\n", encoding="ascii")
+    load = meter.read()
+    assert (load.own, load.other, load.steal) == (0, pytest.approx(0.5), pytest.approx(0.2))
+    assert "50% others (server included), 20% steal" in str(load)
+
+
+def test_where_the_system_does_not_tell_only_our_own_share_is_known(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "_STAT", tmp_path / "absent")
+    load = LoadMeter().read()
+    assert (load.other, load.steal) == (None, None)
+    assert "others" not in str(load)
+    assert load.as_dict()["processors"] == load.processors
+
+
+def test_a_load_is_said_in_one_line():
+    assert str(Load(2, 0.25, 0.5, 0.0)) == "2 CPUs: 25% this process, 50% others (server included), 0% steal"
