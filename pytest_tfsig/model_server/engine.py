@@ -199,7 +199,8 @@ class Session:
 def _open(api: c_api.Api, directory: Path, tags: Sequence[str], *, config: bytes, into: tuple[int, Any]) -> int:
     """Load into a graph and a buffer for the MetaGraphDef; frees the graph if that fails."""
     graph, meta_graph = into
-    status = c_tensors.Scratch(api).status
+    scratch = c_tensors.Scratch(api)  # must outlive the calls that write to its status
+    status = scratch.status
     options = api.quick.TF_NewSessionOptions()
     names = (c_char_p * len(tags))(*(tag.encode() for tag in tags))
     try:
