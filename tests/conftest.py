@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.docker_image import docker_image
 from tests.models import catalogue
+
+__all__ = ["docker_image", "models"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable

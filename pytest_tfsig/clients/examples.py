@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pytest_tfsig import protos
 from pytest_tfsig.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -79,24 +80,34 @@ def _as_example(number: int, example: Any, dtypes: Mapping[str, str]) -> Any:
 
 def _fill(feature: Any, name: str, value: Any, dtype: str | None) -> None:
     text = isinstance(value, str | bytes)
-    values = [value] if text else np.asarray(value, dtype=object).ravel().tolist()
+    # Through numpy, so that arrays and nested lists lie flat and numpy's scalars become Python's.
+    values = [value] if text else [item.item() if isinstance(item, np.generic) else item for item in _flat(value)]
     kind = _KINDS.get(dtype or "") or _kind(values)
     target = getattr(feature, kind)
     target.SetInParent()
     try:
-        if kind == "bytes_list":
-            target.value.extend(item.encode() if isinstance(item, str) else bytes(item) for item in values)
-        else:
-            target.value.extend(values)
+        target.value.extend(_CONVERT[kind](item) for item in values)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"Feature {name!r} takes {kind.removesuffix('_list')} values: {error}.") from error
+        raise UsageError(f"Feature {name!r} takes {kind.removesuffix('_list')} values: {error}") from error
 
 
+def _flat(value: Any) -> list[Any]:
+    flat: list[Any] = np.asarray(value, dtype=object).ravel().tolist()
+    return flat
+
+
+def _as_bytes(item: Any) -> bytes:
+    if not isinstance(item, str | bytes):
+        raise TypeError(f"{item!r} is neither text nor bytes")
+    return item.encode() if isinstance(item, str) else item
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {"bytes_list": _as_bytes, "float_list": float, "int64_list": operator.index}
 _KINDS = {"string": "bytes_list", "float32": "float_list", "int64": "int64_list"}
 
 
 def _kind(values: list[Any]) -> str:
     if any(isinstance(item, str | bytes) for item in values):
         return "bytes_list"
-    whole = all(isinstance(item, bool | int | np.integer | np.bool_) for item in values)
+    whole = all(isinstance(item, int) for item in values)
     return "int64_list" if values and whole else "float_list"

@@ -45,13 +45,16 @@ def as_array(name: str, value: ArrayLike, dtype: str | None) -> NDArray[Any]:
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
         return array.astype(object) if array.dtype.kind in "SU" else array
+    # Strings keep their Python values: numpy's own string dtypes would drop trailing zero bytes.
+    objects = np.asarray(value, dtype=object)
+    if dtype == "string" or any(isinstance(item, str | bytes) for item in objects.flat):
+        if any(isinstance(item, list | tuple) for item in objects.flat):
+            raise UsageError(f"Input {name!r} is no array: its rows differ in length. Give rows of equal length.")
+        return objects if dtype in (None, "string") else _converted(name, objects, dtype)
     try:
-        natural = np.asarray(value, dtype=object if dtype == "string" else None)
+        natural = np.asarray(value)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"Input {name!r} is no array: {error}. Give rows of equal length.") from error
-    if natural.dtype.kind in "SU":
-        # Strings keep their Python values: numpy's own string dtypes would drop trailing zero bytes.
-        natural = np.asarray(value, dtype=object)
     if dtype is None:
         return _as_tensorflow_would(natural)
     return _converted(name, natural, dtype)
@@ -66,8 +69,6 @@ def _as_tensorflow_would(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _converted(name: str, array: NDArray[Any], dtype: str) -> NDArray[Any]:
-    if dtype == "string":
-        return array
     refusal = UsageError(
         f"Input {name!r} is declared {dtype}, and the {array.dtype} values given do not fit it without loss. Give "
         f"{dtype} values, or a numpy array of another dtype to send that one on purpose."

@@ -97,6 +97,9 @@ class RestClient:
                 timeout=urllib3.Timeout(total=limit),
                 redirect=False,
             )
+        except urllib3.exceptions.NewConnectionError as error:
+            # A refused connection counts as a connection time-out to urllib3.
+            raise ServingError("UNAVAILABLE", f"no answer from {self.url}: {error}", "rest") from error
         except urllib3.exceptions.TimeoutError as error:
             message = f"no answer from {self.url} within {limit:g} s"
             raise ServingError("DEADLINE_EXCEEDED", message, "rest") from error

@@ -15,8 +15,8 @@ _CAUSES = (
     (
         "Op type not registered",
         (
-            "The model uses a custom op that this server does not have: give the op's library to the embedded server, or "
-            "use a server image that was built with it."
+            "The model uses a custom op that this server does not have: give the op's library to the embedded "
+            "server, or use a server image that was built with it."
         ),
     ),
     (
@@ -29,8 +29,8 @@ _CAUSES = (
     (
         "Serving signature key",
         (
-            "A request, often one of the warmup file, calls a signature that the SavedModel does not have: name one that "
-            "it has, or record assets.extra/tf_serving_warmup_requests again."
+            "A request, often one of the warmup file, calls a signature that the SavedModel does not have: name one "
+            "that it has, or record assets.extra/tf_serving_warmup_requests again."
         ),
     ),
     (

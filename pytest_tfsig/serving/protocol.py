@@ -88,12 +88,14 @@ class Instance:
         rest: `http://HOST:PORT`, or None.
         process: The server's process id, where it is one of this machine.
         container: The container's id, where it is one.
+        copied: Whether models must be copied into the container, which does not see this machine's files.
     """
 
     grpc: str
     rest: str | None
     process: int | None = None
     container: str | None = None
+    copied: bool = False
 
 
 class Runner(Protocol):

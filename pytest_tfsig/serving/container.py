@@ -1,0 +1,277 @@
+"""TensorFlow Serving in a container: the models mounted read-only, or copied in where the engine is elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING, Any, final
+
+from pytest_tfsig.errors import ServerError
+from pytest_tfsig.serving import engine
+from pytest_tfsig.serving.embedded import COMMON_FLAGS
+from pytest_tfsig.serving.process import describe_exit
+from pytest_tfsig.serving.protocol import DEFAULT_IMAGE, Instance
+from pytest_tfsig.serving.readiness import listens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_tfsig.serving.folder import Folder
+
+__all__ = ["ContainerRunner"]
+
+MODELS = "/models"
+GRPC_PORT, REST_PORT = 8500, 8501
+_LOG_LINES = 400
+_PIDS = 4096
+# The rest of the machine must live on when a model eats all the memory it can get.
+_MEMORY_SHARE = 0.8
+_LOCK = threading.Lock()
+
+
+@final
+class ContainerRunner:
+    """Runs an image with the entry point of `tensorflow/serving`.
+
+    Args:
+        image: The image; it is pulled if the engine does not have it.
+        flags: Further flags of `tensorflow_model_server`.
+        mounts: Further folders of this machine that the container sees read-only: path here and path there.
+    """
+
+    kind = "container"
+
+    def __init__(
+        self, image: str = DEFAULT_IMAGE, *, flags: Sequence[str] = (), mounts: Sequence[tuple[Path, str]] = ()
+    ) -> None:
+        self._image = image
+        self._flags = (*COMMON_FLAGS, *flags)
+        self._mounts = tuple(mounts)
+
+    @property
+    def description(self) -> str:
+        """The image."""
+        return f"container of {self._image}"
+
+    def base_path(self, folder: Folder, name: str) -> str:  # noqa: ARG002 - the protocol's
+        """Return the path of the staged model in the container."""
+        return f"{MODELS}/{name}"
+
+    def stage(self, folder: Folder, instance: Instance, name: str, version: int, directory: Path) -> None:
+        """Put the version's files into the mounted folder, or into the container.
+
+        Raises:
+            ServerError: They cannot be copied into the container.
+        """
+        if not instance.copied:
+            folder.materialize(name, version, directory)
+            return
+        with tempfile.TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w", dereference=True) as archive:
+                archive.add(directory.resolve(), arcname=f"{MODELS}/{name}/{version}".lstrip("/"))
+            file.seek(0)
+            with _container(instance) as container:
+                container.put_archive("/", file)
+
+    def start(self, folder: Folder, *, owner: int, timeout: float) -> Instance:  # noqa: ARG002 - the reaper watches the owner
+        """Start a container and return when the server in it answers.
+
+        Raises:
+            ServerError: There is no engine or no image, or the server did not start in time; the message shows its log.
+        """
+        client = engine.connect()
+        try:
+            engine.provide_image(client, engine.full_name(self._image))
+            memory = int(client.info()["MemTotal"] * _MEMORY_SHARE)
+        except engine.FAILURES as error:
+            raise ServerError(f"The container engine fails: {error}") from error
+        finally:
+            client.close()
+        copied = not engine.sees_our_files()
+        try:
+            return self._run(folder, memory, timeout, copied=copied)
+        except engine.FAILURES as error:
+            # The engine of another machine behind a local socket, as where pytest itself runs in a container.
+            if copied or "bind source path does not exist" not in str(error):
+                raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
+        try:
+            return self._run(folder, memory, timeout, copied=True)
+        except engine.FAILURES as error:
+            raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
+
+    def alive(self, instance: Instance) -> bool:
+        """Whether the container runs."""
+        with contextlib.suppress(ServerError), _container(instance) as container:
+            return bool(container.attrs["State"]["Running"])
+        return False
+
+    def logs(self, folder: Folder, instance: Instance | None) -> str:  # noqa: ARG002 - the protocol's
+        """Return the end of the container's log."""
+        if instance is None:
+            return ""
+        with contextlib.suppress(ServerError), _container(instance) as container:
+            return _log(container)
+        return ""
+
+    def ending(self, instance: Instance) -> str:
+        """Return how the container ended."""
+        with contextlib.suppress(ServerError), _container(instance) as container:
+            return _ending(container)
+        return ""
+
+    def stop(self, instance: Instance) -> None:
+        """Remove the container, running or not."""
+        with contextlib.suppress(ServerError), _container(instance) as container:
+            _remove(container)
+
+    def _run(self, folder: Folder, memory: int, timeout: float, *, copied: bool) -> Instance:
+        from docker.types import LogConfig, Mount
+        from testcontainers.core.container import DockerContainer
+
+        mounts = [Mount(there, str(here), type="bind", read_only=True) for here, there in self._mounts]
+        if not copied:
+            mounts.append(Mount(MODELS, str(folder.models), type="bind", read_only=True))
+        box = DockerContainer(self._image, docker_client_kw={"environment": engine.environment()})
+        wrapped = None
+        try:
+            address = _bind_address(box.get_docker_client())
+            # testcontainers passes on what docker takes: an address and any free port of it.
+            published: Any = None if address is None else (address, None)
+            box.ports = {f"{port}/tcp": published for port in (GRPC_PORT, REST_PORT)}
+            box.with_command([f"--model_config_file={MODELS}/{folder.config.name}", *self._flags])
+            box.with_kwargs(
+                mounts=mounts,
+                labels={engine.LABEL: folder.path.name},
+                mem_limit=memory,
+                pids_limit=_PIDS,
+                # A model needs to read files that only their owner may read, and nothing else that root may.
+                cap_drop=["ALL"],
+                cap_add=["DAC_READ_SEARCH"],
+                security_opt=["no-new-privileges:true", "label=disable"],
+                log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
+            )
+            if copied:
+                _copy_config(box, folder)
+            with _without_ryuk():
+                box.start()
+            wrapped = box.get_wrapped_container()
+            return _await(box, wrapped, timeout, copied=copied)
+        except BaseException:
+            _remove_labelled_quietly(folder.path.name)
+            raise
+        finally:
+            box.get_docker_client().client.close()
+
+
+def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instance:
+    deadline = time.monotonic() + timeout
+    pause = 0.02
+    while True:
+        container.reload()
+        if container.status not in ("created", "running"):
+            raise ServerError(
+                f"The server's container ended at once ({_ending(container)}). Its log:\n{_log(container)}"
+            )
+        if container.status == "running":
+            host = box.get_container_host_ip()
+            host = f"[{host}]" if ":" in host else host
+            grpc, rest = (box.get_exposed_port(port) for port in (GRPC_PORT, REST_PORT))
+            instance = Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
+            if listens(instance):
+                return instance
+        if time.monotonic() > deadline:
+            raise ServerError(
+                f"The server's container ({container.status}) did not answer within {timeout:g} s. Its log:\n"
+                f"{_log(container)}"
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.2)
+
+
+def _bind_address(client: Any) -> str | None:
+    """Return the one address on which ports are published, so that nothing listens beyond this machine."""
+    from testcontainers.core.config import ConnectionMode
+
+    mode = client.get_connection_mode()
+    if mode == ConnectionMode.gateway_ip:
+        # pytest runs in a container beside the server's: it reaches the engine's host at the bridge's own address.
+        config = client.client.networks.get("bridge").attrs["IPAM"]["Config"]
+        return next((entry["Gateway"] for entry in config if entry.get("Gateway")), None)
+    if mode == ConnectionMode.docker_host and client.host() not in ("localhost", "127.0.0.1", "::1"):
+        return None
+    return "127.0.0.1"
+
+
+def _copy_config(box: Any, folder: Folder) -> None:
+    if not hasattr(box, "with_copy_into_container"):
+        raise ServerError(
+            "Models can only be copied to a remote container engine by a newer testcontainers: upgrade it."
+        )
+    box.with_copy_into_container(folder.config.read_bytes(), f"{MODELS}/{folder.config.name}")
+
+
+@contextlib.contextmanager
+def _without_ryuk() -> Iterator[None]:
+    """Start a container without testcontainers' own reaper, which would be one more image to pull.
+
+    Ours watches pytest instead. The user's own containers keep theirs; and where the user has decided, it stays so.
+    """
+    import os
+
+    from testcontainers.core.config import testcontainers_config
+
+    if "TESTCONTAINERS_RYUK_DISABLED" in os.environ:
+        yield
+        return
+    with _LOCK:
+        before = testcontainers_config.ryuk_disabled
+        testcontainers_config.ryuk_disabled = True
+        try:
+            yield
+        finally:
+            testcontainers_config.ryuk_disabled = before
+
+
+@contextlib.contextmanager
+def _container(instance: Instance) -> Iterator[Any]:
+    client = engine.connect()
+    try:
+        yield client.containers.get(instance.container)
+    except engine.FAILURES as error:
+        raise ServerError(f"The container engine fails: {error}") from error
+    finally:
+        client.close()
+
+
+def _log(container: Any) -> str:
+    return str(container.logs(tail=_LOG_LINES).decode("utf-8", "replace"))
+
+
+def _ending(container: Any) -> str:
+    state = container.attrs["State"]
+    if state["Running"]:
+        return ""
+    return "out of memory" if state.get("OOMKilled") else describe_exit(state["ExitCode"])
+
+
+def _remove(container: Any) -> None:
+    import docker.errors
+
+    try:
+        container.remove(force=True, v=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if "already in progress" not in str(error):
+            raise
+        with contextlib.suppress(docker.errors.NotFound):
+            container.wait(condition="removed")
+
+
+def _remove_labelled_quietly(session: str) -> None:
+    with contextlib.suppress(ServerError, *engine.FAILURES):
+        engine.remove_labelled(session)

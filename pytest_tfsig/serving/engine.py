@@ -1,0 +1,158 @@
+"""The container engine: whether it answers, whether it has an image or can get it, and what it holds of ours."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from pytest_tfsig.errors import ServerError
+from pytest_tfsig.serving.availability import engine_address
+
+__all__ = [
+    "LABEL",
+    "connect",
+    "environment",
+    "full_name",
+    "provide_image",
+    "remove_labelled",
+    "sees_our_files",
+    "why_not",
+]
+
+LABEL = "org.pytest-tfsig.session"
+FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+_LOOK_SECONDS = 4
+_BACKOFF_SECONDS = (1.0, 2.0, 4.0)
+# What engines and registries say (in lower case), and what to do about it; the first that fits counts.
+_PULL_PROBLEMS = (
+    (
+        ("toomanyrequests", "rate limit"),
+        "its registry limits pulls: log in with `docker login`, or name a mirror's image with --tfsig-image",
+    ),
+    (
+        ("no matching manifest", "no match for platform"),
+        "it is not built for this machine's processor: use the embedded server, or an image that is",
+    ),
+    (
+        ("unauthorized", "denied", "authentication required"),
+        "its registry refuses: check the name, or log in with `docker login`",
+    ),
+    (("manifest unknown", "not found"), "there is no such image: check its name and tag"),
+    (
+        ("no such host", "timeout", "timed out", "connection refused", "network is unreachable", "dial tcp"),
+        "its registry cannot be reached: load the image beforehand, or name a mirror's image with --tfsig-image",
+    ),
+)
+_TRANSIENT = ("toomanyrequests", "rate limit", "no such host", "timeout", "timed out", "dial tcp", "eof", "reset")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which docker's client finds the engine, also at the less usual sockets."""
+    address = engine_address()
+    return {**os.environ, **({"DOCKER_HOST": address} if address else {})}
+
+
+def connect(timeout: float = 60.0) -> Any:
+    """Return a `docker.DockerClient`; whoever asked closes it.
+
+    Raises:
+        ServerError: There is no engine, or it does not answer.
+    """
+    address = engine_address()
+    if address is None:
+        raise ServerError("There is no container engine: start Docker or Podman, or set DOCKER_HOST.")
+    try:
+        client = docker.from_env(
+            timeout=timeout, environment=environment(), use_ssh_client=address.startswith("ssh://")
+        )
+        try:
+            client.ping()
+        except BaseException:
+            client.close()
+            raise
+    except FAILURES as error:
+        raise ServerError(
+            f"The container engine at {address} does not answer ({_short(error)}): is it running?"
+        ) from error
+    return client
+
+
+def sees_our_files() -> bool:
+    """Whether the engine is one of this machine, so that it could mount a folder of ours."""
+    return (engine_address() or "").startswith("unix://")
+
+
+def full_name(image: str) -> str:
+    """Return the image's name with the prefix that testcontainers is told to put before every image."""
+    return os.environ.get("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", "") + image
+
+
+def why_not(image: str) -> str | None:
+    """Return why no container of an image can be run, in a few words; None if one can. Pulls nothing."""
+    image = full_name(image)
+    try:
+        client = connect(_LOOK_SECONDS)
+    except ServerError as error:
+        return str(error)
+    try:
+        if _has(client, image):
+            return None
+        platform = f"linux/{client.version()['Arch']}"
+        data = client.images.get_registry_data(image)
+        return None if data.has_platform(platform) else f"image {image} is not built for {platform}"
+    except FAILURES as error:
+        return f"image {image} is not here, and {_explained(error)}"
+    finally:
+        client.close()
+
+
+def provide_image(client: Any, image: str) -> None:
+    """Pull an image unless it is there; what may pass is tried again, each time later.
+
+    Raises:
+        ServerError: It is not to be had; the message says why and what to do.
+    """
+    for pause in (*_BACKOFF_SECONDS, None):
+        try:
+            if _has(client, image):
+                return
+            client.images.pull(image)
+        except FAILURES as error:
+            if pause is None or not any(word in str(error).lower() for word in _TRANSIENT):
+                raise ServerError(f"Image {image} cannot be pulled: {_explained(error)} ({_short(error)}).") from error
+            time.sleep(pause)
+
+
+def remove_labelled(session: str) -> None:
+    """Remove all containers of a session, whatever state they are in."""
+    client = connect()
+    try:
+        filters = {"label": f"{LABEL}={session}"}
+        for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
+            container.remove(force=True, v=True)
+    finally:
+        client.close()
+
+
+def _has(client: Any, image: str) -> bool:
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def _explained(error: Exception) -> str:
+    text = str(error).lower()
+    known = (advice for words, advice in _PULL_PROBLEMS if any(word in text for word in words))
+    return next(known, _short(error))
+
+
+def _short(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error).strip().splitlines()[-1].strip('"')
