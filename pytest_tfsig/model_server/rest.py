@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(error.status)
             return
         target = self.requestline.split()[1]  # self.path has lost what begins with two slashes
-        self.write(self.server.router.answer(self.command, target, body, self.headers))
+        self.write(self.server.router.answer(self.command, target, body, self.headers.get("Origin", "")))
 
     do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = respond  # noqa: N815  (http.server's names)
 
@@ -164,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         return int(text)
 
     def chunks(self) -> list[bytes]:
-        found, total = [], 0
+        found: list[bytes] = []
+        total = 0
         while True:
             line = self.rfile.readline(_CHUNK).partition(b";")[0].strip()
             try:
@@ -211,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no proper HTTP, with the page that TensorFlow Serving's HTTP library sends."""
-        logger.info("REST: %s: %s", self.requestline[:200] if self.raw_requestline else "", message or explain or code)
+        logger.info("REST: %r is refused: %s", self.requestline[:200], message or explain or _reason(code))
         self.write(error_page(code, _reason(code)))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (http.server's signature)

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server.rest_json_inputs import decoded_base64, document, is_base64, signature_name, type_name
+from pytest_tfsig.model_server.rest_json_inputs import document, signature_name
 from pytest_tfsig.model_server.rest_json_reader import JsonObject, JsonValue
+from pytest_tfsig.model_server.rest_json_tensors import decoded_base64, flush, is_base64, type_name
 from pytest_tfsig.model_server.rest_json_writer import debug_string, text_of
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -71,8 +72,7 @@ def _add(value: JsonValue, name: str, feature: Any) -> None:
     elif isinstance(value, JsonObject) and is_base64(value):
         _values(feature, "bytes_list", name).append(decoded_base64(value))
     elif isinstance(value, float):
-        with np.errstate(over="ignore"):
-            _values(feature, "float_list", name).append(float(np.float32(value)))
+        _values(feature, "float_list", name).append(flush(np.array(value), np.dtype(np.float32)).item())
     elif isinstance(value, int):
         values = _values(feature, "int64_list", name)
         if value > _MAX_INT64:

@@ -1,7 +1,7 @@
 """JSON text as TensorFlow Serving reads it: RapidJSON 1.1's language, values and complaints.
 
-It is a superset of JSON (NaN, Inf, text after the document) with its own idea of numbers. Bytes are not validated, so text
-is handled as Latin-1 throughout: one character is one byte of the request.
+It is a superset of JSON (NaN, Inf, text after the document) with its own idea of numbers. Bytes are not validated, so
+text is handled as Latin-1 throughout: one character is one byte of the request.
 """
 
 from __future__ import annotations

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server.rest_json_inputs import TYPE_NAMES
+from pytest_tfsig.model_server.rest_json_tensors import tensorflow_name
 from pytest_tfsig.model_server.rest_json_writer import (
     array_line,
     decimals,
@@ -22,6 +21,8 @@ from pytest_tfsig.model_server.rest_json_writer import (
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from pytest_tfsig.model_server.classify import Classification
@@ -106,7 +107,7 @@ def _texts(name: str, output: NDArray[Any], depth: int) -> list[str]:
     write = leaf_writer(output, as_bytes=name.endswith(_BYTES_SUFFIX))
     if write is None:
         dtype = tensors.dtype(output.dtype).name
-        raise _invalid(f"Failed to write JSON value for tensor type: {TYPE_NAMES.get(dtype, dtype)}")
+        raise _invalid(f"Failed to write JSON value for tensor type: {tensorflow_name(dtype)}")
     return write(depth)
 
 
@@ -133,9 +134,8 @@ def metadata(response: Any) -> bytes:
     """The body of a metadata answer: TensorFlow Serving puts it together from two pretty-printed messages."""
     signatures = protos.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
-    return (
-        f'{{\n"model_spec":{_pretty(response.model_spec)}\n,\n"metadata": {{"signature_def": {_pretty(signatures)}\n}}\n}}\n'
-    ).encode()
+    parts = f'"model_spec":{_pretty(response.model_spec)}\n,\n"metadata": {{"signature_def": {_pretty(signatures)}\n}}'
+    return f"{{\n{parts}\n}}\n".encode()
 
 
 def _pretty(message: Any) -> str:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_tfsig.model_server.rest_json_reader import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["debug_string", "decimals", "error_body", "indent", "leaf_writer", "quoted", "raw", "spread", "text_of"]
 
@@ -52,7 +57,7 @@ def error_body(message: str) -> bytes:
     return f'{{{indent(1)}"error": {quoted(raw(message))}{indent(0)}}}'.encode("latin-1")
 
 
-def decimals(values: np.ndarray) -> list[str]:
+def decimals(values: NDArray[Any]) -> list[str]:
     """Floats as text: six digits where those give the number back, else as many as any number needs (9 or 17).
 
     Args:
@@ -64,23 +69,22 @@ def decimals(values: np.ndarray) -> list[str]:
     flat = values.reshape(-1)
     limits = np.finfo(flat.dtype)
     flat = np.where(np.abs(flat) < limits.tiny, np.copysign(flat.dtype.type(0), flat), flat)
-    numbers = flat.tolist()
-    texts = [f"{number:g}" for number in numbers]
+    texts = _formatted("%g", flat)
     with np.errstate(over="ignore"):
-        back = np.array([float(text) for text in texts], dtype=np.float64).astype(flat.dtype)
-    digits = 9 if flat.dtype == np.float32 else 17
-    for index in np.flatnonzero((back != flat) & np.isfinite(flat)).tolist():
-        texts[index] = f"{numbers[index]:.{digits}g}"
-    return [_with_point(text) for text in texts]
+        back = np.array(list(map(float, texts)), dtype=np.float64).astype(flat.dtype)
+    longer = np.flatnonzero((back != flat) & np.isfinite(flat))
+    pattern = "%.9g" if flat.dtype == np.float32 else "%.17g"
+    for index, text in zip(longer.tolist(), _formatted(pattern, flat[longer]), strict=True):
+        texts[index] = text
+    return [text if "." in text or "e" in text else _SPECIAL.get(text) or text + ".0" for text in texts]
 
 
-def _with_point(text: str) -> str:
-    if "." in text or "e" in text:
-        return text
-    return _SPECIAL.get(text) or text + ".0"
+def _formatted(pattern: str, numbers: NDArray[Any]) -> list[str]:
+    """The text of each number; one formatting of all is much faster than one each."""
+    return (f"{pattern} " * len(numbers) % tuple(numbers.tolist())).split()
 
 
-def leaf_writer(values: np.ndarray, *, as_bytes: bool) -> Callable[[int], list[str]] | None:
+def leaf_writer(values: NDArray[Any], *, as_bytes: bool) -> Callable[[int], list[str]] | None:
     """What writes a tensor's values, given how many objects and arrays are open around each.
 
     Args:
