@@ -1,0 +1,110 @@
+"""batch_invariant: row i of a batch answers as it does alone, and in another order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_tfsig.checks.comparison import compare
+from pytest_tfsig.checks.outcome import Outcome
+from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.violation import Violation
+from pytest_tfsig.clients import ServingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.checks.subject import Subject
+    from pytest_tfsig.contract import Signature
+
+_ROWS = 4
+"""Rows of each batch that are asked alone: first, last and two between."""
+_ADVICE = (
+    "The answer to a row depends on its neighbours: batch statistics (BatchNormalization with training=True), a mean "
+    "or softmax over axis 0, padding to the longest row without a mask, or a fixed batch size inside the graph."
+)
+
+
+def batch_dimension(signature: Signature) -> str | None:
+    """Returns the named leading dimension that all inputs share, None where there is none."""
+    leading = {tensor.shape[0] if tensor.shape else None for tensor in signature.inputs.values()}
+    name = leading.pop() if len(leading) == 1 else None
+    return name if isinstance(name, str) else None
+
+
+@register(
+    "batch_invariant", holds_when="row i of a batch answers as it does alone, and in another order", inspects=False
+)
+def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float | None = None) -> Outcome:
+    """Asks whole batches, some of their rows alone, and the batch in reverse."""
+    from pytest_tfsig.checks.runner import search
+
+    batch = batch_dimension(subject.signature)
+    if batch is None:
+        return Outcome("skip", "the inputs share no named leading dimension, so there is no batch to vary")
+    alone_allowed = subject.signature.dim_range(batch)[0] <= 1
+    batched = [
+        name
+        for name, tensor in subject.signature.outputs.items()
+        if tensor.shape is None or tensor.shape[:1] == (batch,)
+    ]
+
+    def examine(inputs: Mapping[str, Any]) -> None:
+        size = batch_size(inputs)
+        if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
+            return
+        whole = _only(subject.ask(inputs), batched, size)
+        reverse = np.arange(size)[::-1]
+        reordered = _only(subject.ask(take(inputs, reverse)), batched, size)
+        again = {name: array[reverse] for name, array in reordered.items()}
+        compare(
+            "output {output!r} of a row depends on the order of the batch",
+            whole, again, inputs=inputs, labels=("in order", "in reverse order, put back"),
+            rtol=rtol, atol=atol, advice=_ADVICE,
+        )  # fmt: skip
+        for row in sorted({0, size // 3, 2 * size // 3, size - 1})[:_ROWS] if alone_allowed else ():
+            compare(
+                f"output {{output!r}} of row {row} depends on the rest of the batch",
+                {name: array[row : row + 1] for name, array in whole.items()},
+                _only(_alone(subject, inputs, row), batched, 1),
+                inputs=inputs, labels=(f"row {row} in the batch of {size}", f"row {row} alone"),
+                rtol=rtol, atol=atol, advice=_ADVICE,
+            )  # fmt: skip
+
+    return search(subject, examine, holds="rows answer alike alone and in {examples} batches")
+
+
+def batch_size(inputs: Mapping[str, Any]) -> int:
+    """Returns the number of rows of a request."""
+    if "examples" in inputs and isinstance(inputs["examples"], list):
+        return len(inputs["examples"])
+    return min(len(np.asarray(value)) for value in inputs.values())
+
+
+def take(inputs: Mapping[str, Any], rows: Sequence[int] | NDArray[Any]) -> dict[str, Any]:
+    """Returns a request of the given rows of another."""
+    return {
+        name: [value[row] for row in rows] if isinstance(value, list) else np.asarray(value)[np.asarray(rows)]
+        for name, value in inputs.items()
+    }
+
+
+def _alone(subject: Subject, inputs: Mapping[str, Any], row: int) -> Mapping[str, NDArray[Any]]:
+    try:
+        return subject.ask(take(inputs, [row]))
+    except ServingError as error:
+        if error.code == "DEADLINE_EXCEEDED":
+            raise
+        raise Violation(
+            f"row {row} is refused alone but answered in a batch",
+            expected="an answer",
+            actual=f"{error.code}: {error.message}",
+        ) from error
+
+
+def _only(outputs: Mapping[str, NDArray[Any]], names: Sequence[str], size: int) -> dict[str, NDArray[Any]]:
+    """Returns the outputs that have one row for each row of the request; others are judged by `outputs`."""
+    return {name: outputs[name] for name in names if name in outputs and outputs[name].shape[:1] == (size,)}

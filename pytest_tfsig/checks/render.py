@@ -1,0 +1,107 @@
+"""How values and violations are written for people."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.checks.violation import Violation
+
+PRINTED = 200
+"""Arrays of more elements are summarised; their values go to a file."""
+_WIDTH = 100
+_LONGEST = 120
+
+
+def is_large(inputs: Mapping[str, Any]) -> bool:
+    """Whether inputs are too large to print whole."""
+    return any(isinstance(value, np.ndarray) and value.size > PRINTED for value in inputs.values())
+
+
+def array_text(array: NDArray[Any]) -> str:
+    """Returns an array as text: dtype, shape, and its values, summarised where they are many."""
+    head = f"{'string' if array.dtype == object else array.dtype} {list(array.shape)}"
+    if array.size == 0:
+        return f"{head} (no values)"
+    with np.errstate(all="ignore"), np.printoptions(linewidth=_WIDTH, threshold=PRINTED, edgeitems=3):
+        body = np.array2string(array, separator=", ", formatter={"object": _value_text})
+    if array.size > PRINTED:
+        body += f"\n{_summary(array)}"
+    joint = "\n" if "\n" in body else " "
+    return f"{head}{joint}{body}"
+
+
+def _summary(array: NDArray[Any]) -> str:
+    if array.dtype == object or array.dtype.kind == "c":
+        return f"({array.size:,} values)"
+    with np.errstate(all="ignore"):
+        wide = array.astype(np.float64)
+        return f"({array.size:,} values from {np.nanmin(wide):g} to {np.nanmax(wide):g}, mean {np.nanmean(wide):g})"
+
+
+def _value_text(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(value):,} bytes)"
+
+
+def inputs_text(inputs: Mapping[str, Any]) -> str:
+    """Returns a request's inputs, one after the other."""
+    return "\n".join(_input_text(name, value) for name, value in inputs.items()) or "(no inputs)"
+
+
+def _input_text(name: str, value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        text = array_text(value)
+    elif name == "examples" and isinstance(value, list):
+        text = "\n".join(f"[{index}] {_value_text(example)}" for index, example in enumerate(value[:10]))
+        text += f"\n… {len(value)} examples" if len(value) > 10 else ""  # noqa: PLR2004 - ten rows are read at a glance
+    else:
+        text = _value_text(value)
+    if "\n" in text:
+        return f"{name} =\n{textwrap.indent(text, '  ')}"
+    return f"{name} = {text}"
+
+
+def index_text(index: Sequence[Any]) -> str:
+    """Returns a position in an array: "[0, 3]"."""
+    return f"[{', '.join(str(int(part)) for part in index)}]"
+
+
+def first_index(where: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Returns the first position at which a mask is true."""
+    return tuple(int(part) for part in np.argwhere(where)[0])
+
+
+def violation_text(violation: Violation) -> str:
+    """Returns a violation in full: what is wrong, the input, expected and actual, how to reproduce it, what to do."""
+    parts = [violation.sentence]
+    if violation.inputs is not None:
+        parts.append(_section("smallest input that shows it", inputs_text(violation.inputs)))
+    if violation.expected:
+        parts.append(_section("expected", violation.expected))
+    if violation.actual:
+        parts.append(_section("actual", violation.actual))
+    again = violation.reproduction.as_dict()
+    if again:
+        parts.append(_section("reproduce", "\n".join(_step(name, text) for name, text in again.items())))
+    if violation.advice:
+        parts.append(_section("what to do", textwrap.fill(violation.advice, _WIDTH)))
+    return "\n".join(parts)
+
+
+_STEPS = {"serve": "$ ", "curl": "$ ", "pytest": "$ ", "python": "", "npz": "inputs saved in "}
+
+
+def _step(name: str, text: str) -> str:
+    return f"{_STEPS[name]}{text}"
+
+
+def _section(title: str, body: str) -> str:
+    return f"  {title}:\n{textwrap.indent(body, '    ')}"

@@ -1,0 +1,97 @@
+"""How to see a violation again: lines to paste into a shell, and a snippet of Python."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_tfsig.checks.render import is_large
+from pytest_tfsig.checks.violation import Reproduction
+from pytest_tfsig.clients.rest_values import array_to_json, encode, example_to_json
+from pytest_tfsig.errors import TfsigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_tfsig.checks.subject import Subject
+
+_GRPC, _REST = 8500, 8501
+"""TensorFlow Serving's own ports, on which `tfsig serve` listens."""
+
+
+def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduction:
+    """Returns how to see again what a check saw.
+
+    Args:
+        subject: The served model and its contract.
+        inputs: The falsifying inputs; None where no request is involved. Large ones are saved in the settings' folder
+            for files, and left out of the lines where there is none.
+    """
+    if inputs is None or subject.saved_model is None:
+        return Reproduction(pytest=subject.pytest_line)
+    serve = f"tfsig serve {shlex.quote(str(subject.saved_model.path))} --name {shlex.quote(subject.model.name)}"
+    if not is_large(inputs):
+        return Reproduction(serve, _curl(subject, inputs), _python(subject, inputs), subject.pytest_line)
+    if subject.settings.files is None:
+        return Reproduction(serve, pytest=subject.pytest_line)
+    file = _saved(subject.settings.files, inputs)
+    snippet = _python(subject, inputs, loaded=f"dict(np.load({str(file)!r}))")
+    return Reproduction(serve, "", snippet, subject.pytest_line, str(file))
+
+
+def _curl(subject: Subject, inputs: Mapping[str, Any]) -> str:
+    method = subject.signature.method
+    document: dict[str, Any] = {"signature_name": subject.signature.name}
+    try:
+        if method == "predict":
+            document["inputs"] = {name: array_to_json(name, np.asarray(value)) for name, value in inputs.items()}
+        else:
+            document["examples"] = [example_to_json(example) for example in inputs["examples"]]
+        body = encode(document).decode()
+    except (TfsigError, TypeError, AttributeError):
+        return ""  # JSON cannot carry these inputs; gRPC can
+    url = f"http://localhost:{_REST}/v1/models/{subject.model.name}:{method}"
+    return f"curl -d {shlex.quote(body)} {shlex.quote(url)}"
+
+
+def _python(subject: Subject, inputs: Mapping[str, Any], loaded: str = "") -> str:
+    method = subject.signature.method
+    lines = ["import numpy as np", "from pytest_tfsig.clients import GrpcClient"]
+    if method != "predict":
+        given = repr(inputs["examples"])
+    elif loaded:
+        given = loaded
+    else:
+        given = f"{{{', '.join(f'{name!r}: {_literal(np.asarray(value))}' for name, value in inputs.items())}}}"
+        if "ml_dtypes." in given:
+            lines.insert(0, "import ml_dtypes")
+    call = f"{method}({subject.model.name!r}, {given}, signature={subject.signature.name!r})"
+    return "\n".join([*lines, f'print(GrpcClient("localhost:{_GRPC}").{call})'])
+
+
+def _literal(array: np.ndarray[Any, Any]) -> str:
+    if array.dtype == object:
+        return f"np.array({array.tolist()!r}, object)"
+    module = "ml_dtypes" if array.dtype.kind == "V" else "np"
+    name = "bool_" if array.dtype == bool else array.dtype.name
+    with np.errstate(all="ignore"):
+        plain = array.astype(np.float64) if array.dtype.kind == "V" else array
+    values = repr(plain.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    shape = f".reshape({array.shape})" if array.size == 0 else ""
+    return f"np.array({values}, {module}.{name}){shape}"
+
+
+def _saved(folder: Path, inputs: Mapping[str, Any]) -> Path:
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(name.encode())
+        digest.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"inputs-{digest.hexdigest()[:12]}.npz"
+    np.savez_compressed(file, allow_pickle=True, **arrays)
+    return file

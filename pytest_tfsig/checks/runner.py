@@ -1,0 +1,139 @@
+"""Runs one check on one subject and returns its outcome, whatever happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfsig.checks import causes
+from pytest_tfsig.checks.outcome import Outcome, failed
+from pytest_tfsig.checks.registry import options_of
+from pytest_tfsig.checks.reproduce import reproduction
+from pytest_tfsig.checks.shared_pass import inspect
+from pytest_tfsig.checks.subject import ServerDied
+from pytest_tfsig.checks.violation import Violation
+from pytest_tfsig.clients import ServingError
+from pytest_tfsig.errors import TfsigError
+from pytest_tfsig.strategies import explore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_tfsig.checks.registry import Check
+    from pytest_tfsig.checks.subject import Subject
+
+
+def run(entry: Check, subject: Subject) -> Outcome:
+    """Runs a check. A violation's advice and reproduction are filled in; no exception of a server or check gets out."""
+    try:
+        outcome = _inspected(entry, subject) if entry.inspects else _proceeded(entry, subject)
+    except ServerDied as died:
+        outcome = failed(_death(died))
+    except ServingError as error:
+        outcome = Outcome("error", f"could not be judged: {error}. {causes.advice(str(error))}".strip())
+    except TfsigError as error:
+        outcome = Outcome("error", str(error))
+    if outcome.violation is not None:
+        violation = outcome.violation
+        violation.advice = violation.advice or causes.advice(f"{violation.sentence}\n{violation.actual}")
+        violation.reproduction = reproduction(subject, violation.inputs)
+    return outcome
+
+
+def _inspected(entry: Check, subject: Subject) -> Outcome:
+    seen = subject.shared_pass()
+    if entry.name in seen.broke:
+        error = seen.broke[entry.name]
+        return Outcome(
+            "error", f"the check itself raised {type(error).__name__}: {error}; mend its function", seen.asked
+        )
+    if entry.name in seen.found:
+        return failed(_smallest(entry, subject, seen.found[entry.name]), seen.asked)
+    if seen.died is not None:
+        if entry.name == "outputs":
+            return failed(_death(seen.died), seen.asked)
+        return Outcome("error", "not judged: the server died while it answered; see the check outputs", seen.asked)
+    if seen.answered == 0:
+        return Outcome(
+            "error", f"not judged: no request was answered ({seen.refusal}); see the check outputs", seen.asked
+        )
+    return Outcome("pass", f"holds for {seen.answered} answers", seen.asked)
+
+
+def _smallest(entry: Check, subject: Subject, first: Violation) -> Violation:
+    """Returns the violation with the smallest inputs that show it, starting from the first that was seen."""
+
+    def examine(inputs: Mapping[str, Any]) -> None:
+        inspect(subject, entry, subject.observe(inputs))
+
+    try:
+        result = explore(
+            subject.signature,
+            examine,
+            max_examples=subject.settings.max_examples,
+            seed=subject.settings.seed,
+            database=subject.settings.database,
+        )
+    except (ServerDied, TfsigError):
+        return first
+    if not isinstance(result.error, Violation):
+        first.actual = f"{first.actual}\n(it did not show again when the same inputs were sent once more)".lstrip()
+        return first
+    return result.error
+
+
+def _proceeded(entry: Check, subject: Subject) -> Outcome:
+    try:
+        outcome: Outcome = entry.run(subject, **options_of(entry, subject.signature))
+    except Violation as violation:
+        return failed(violation)
+    return outcome
+
+
+def search(subject: Subject, examine: Callable[[Mapping[str, Any]], None], *, holds: str) -> Outcome:
+    """Looks for the smallest inputs for which `examine` raises a Violation.
+
+    Args:
+        subject: Whose inputs are drawn.
+        examine: Called with each drawn input; may ask the server as often as it likes. A refusal of the server is
+            passed over: the check `outputs` reports it.
+        holds: The message where none is found; `{examples}` stands for the number of inputs tried.
+    """
+    judged = 0
+    refusal: ServingError | None = None
+
+    def judge(inputs: Mapping[str, Any]) -> None:
+        nonlocal judged, refusal
+        try:
+            examine(inputs)
+        except ServingError as error:
+            if error.code == "DEADLINE_EXCEEDED":
+                raise
+            refusal = refusal or error
+        else:
+            judged += 1
+
+    result = explore(
+        subject.signature,
+        judge,
+        max_examples=subject.settings.max_examples,
+        seed=subject.settings.seed,
+        database=subject.settings.database,
+    )
+    if isinstance(result.error, Violation):
+        result.error.inputs = result.falsifying if result.error.inputs is None else result.error.inputs
+        return failed(result.error, result.examples_run)
+    if judged == 0:
+        return Outcome(
+            "error", f"not judged: no request was answered ({refusal}); see the check outputs", result.examples_run
+        )
+    return Outcome("pass", holds.format(examples=judged), result.examples_run)
+
+
+def _death(died: ServerDied) -> Violation:
+    return Violation(
+        "the server died while it answered this request",
+        died.inputs,
+        expected="an answer, or an error from a server that goes on",
+        actual=f"the server process ended. The end of its log:\n{died.log}",
+        advice=causes.advice(died.log),
+    )

@@ -1,0 +1,152 @@
+"""The subject of a check: one signature of one served model, its contract, and how to ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfsig.clients import ServingError
+from pytest_tfsig.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.checks.violation import Violation
+    from pytest_tfsig.contract import Signature
+    from pytest_tfsig.savedmodel import SavedModel, SignatureSpec
+    from pytest_tfsig.serving import ServedModel
+
+    Inputs = Mapping[str, Any]
+    Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How thoroughly checks look.
+
+    Attributes:
+        max_examples: Inputs drawn for each check.
+        seed: What the draws are derived from: the same seed draws the same inputs.
+        timeout: Seconds after which an answer counts as none.
+        database: Folder that remembers failing inputs between runs; None: none is remembered.
+        files: Folder for inputs that are too large to print.
+        under_xdist: Whether other test processes load the machine at the same time.
+    """
+
+    max_examples: int = 100
+    seed: int = 0
+    timeout: float = 60.0
+    database: Path | None = None
+    files: Path | None = None
+    under_xdist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One request and what came of it: outputs, or the error that the server answered with.
+
+    Attributes:
+        inputs: Arrays by input name; `{"examples": [...]}` for classify and regress.
+        outputs: Arrays by output name; empty where there was no answer.
+        error: The server's refusal, or None.
+    """
+
+    inputs: Inputs
+    outputs: Outputs
+    error: ServingError | None = None
+
+
+class ServerDied(ServerError):  # noqa: N818 - it says what happened
+    """The server ended while it answered; carries the inputs that it died of."""
+
+    def __init__(self, inputs: Inputs, log: str) -> None:
+        super().__init__(f"the server died while it answered a request. The end of its log:\n{log}")
+        self.inputs = inputs
+        self.log = log
+
+
+@dataclass
+class Subject:
+    """One signature of one served model, with its contract.
+
+    Attributes:
+        model: The served model.
+        signature: The contract, completed from the SavedModel.
+        spec: The signature as the SavedModel (or, for a remote server, its metadata) declares it.
+        settings: How thoroughly to look.
+        saved_model: What is on disk; None for a model that only a remote server has.
+        pytest_line: The command that runs the same check again.
+    """
+
+    model: ServedModel
+    signature: Signature
+    spec: SignatureSpec
+    settings: Settings
+    saved_model: SavedModel | None = None
+    pytest_line: str = ""
+    _pass: SharedPass | None = field(default=None, repr=False)
+
+    def ask(self, inputs: Inputs, *, transport: str = "grpc") -> Outputs:
+        """Sends one request by the signature's method and returns the answer, arrays by output name.
+
+        Raises:
+            ServingError: The server refused it, or did not answer in time.
+            ServerDied: The server is gone.
+        """
+        options: dict[str, Any] = {
+            "signature": self.signature.name,
+            "transport": transport,
+            "timeout": self.settings.timeout,
+        }
+        try:
+            if self.signature.method == "predict":
+                return self.model.predict(inputs, **options)
+            method = self.model.classify if self.signature.method == "classify" else self.model.regress
+            return method(inputs["examples"], **options)
+        except ServingError as error:
+            if error.code in {"UNAVAILABLE", "INTERNAL", "UNKNOWN"} and not self.model.server.alive():
+                raise ServerDied(inputs, self.model.logs()) from error
+            raise
+
+    def observe(self, inputs: Inputs) -> Observation:
+        """Sends one request and returns what came of it, an error of the server included.
+
+        Raises:
+            ServerDied: The server is gone.
+        """
+        try:
+            return Observation(inputs, self.ask(inputs))
+        except ServingError as error:
+            return Observation(inputs, {}, error)
+
+    def shared_pass(self) -> SharedPass:
+        """Returns the pass over drawn inputs that all inspections share; the first call makes it."""
+        from pytest_tfsig.checks.shared_pass import make
+
+        if self._pass is None:
+            self._pass = make(self)
+        return self._pass
+
+
+@dataclass
+class SharedPass:
+    """What one pass over drawn inputs found, for every inspection at once.
+
+    Attributes:
+        asked: Requests sent.
+        answered: Requests that were answered with outputs.
+        refusal: The first error that a request was answered with.
+        found: The first violation each inspection saw, by the check's name.
+        broke: What an inspection itself raised by mistake, by the check's name.
+        died: The request that the server died of.
+    """
+
+    asked: int = 0
+    answered: int = 0
+    refusal: ServingError | None = None
+    found: dict[str, Violation] = field(default_factory=dict)
+    broke: dict[str, Exception] = field(default_factory=dict)
+    died: ServerDied | None = None

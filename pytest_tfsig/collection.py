@@ -1,0 +1,119 @@
+"""pytest's items for contracts: files, audited models, and how each item runs and fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfsig.errors import TfsigError
+from pytest_tfsig.state import judge, options_of, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_tfsig.options import Options
+    from pytest_tfsig.targets import Case
+
+
+class CheckItem(pytest.Item):
+    """One check of one signature, collected from a contract file or an audited model."""
+
+    def __init__(self, *, case: Case, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.case = case
+
+    def runtest(self) -> None:
+        """Judges, and fails as the verdict says."""
+        judge(self, self.case)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Returns an error of ours as its text: nobody needs our traceback."""
+        if isinstance(excinfo.value, TfsigError | AssertionError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Returns where the item comes from: the contract file or the model."""
+        return self.path, None, f"{self.case.target.source or self.case.target.model}: {self.case.id}"
+
+
+class ContractFile(pytest.File):
+    """A contract file, collected as one item for each check."""
+
+    def collect(self) -> Iterator[CheckItem]:
+        """Reads the contract and yields its items."""
+        from pytest_tfsig import targets
+
+        options = options_of(self.config)
+        try:
+            found = targets.cases(targets.of_file(self.path, options), options)
+        except TfsigError as error:
+            raise self.CollectError(str(error)) from None
+        for case in found:
+            yield CheckItem.from_parent(self, name=case.id, case=case)
+
+
+class AuditedModel(pytest.Directory):
+    """A SavedModel to be judged without test code: its own signatures are the contract."""
+
+    def collect(self) -> Iterator[CheckItem]:
+        """Infers the contract and yields its items."""
+        from pytest_tfsig import targets
+        from pytest_tfsig.contract import Contract
+        from pytest_tfsig.session import Target
+
+        try:
+            found = targets.cases(Target(str(self.path), Contract()), options_of(self.config))
+        except TfsigError as error:
+            raise self.CollectError(str(error)) from None
+        for case in found:
+            yield CheckItem.from_parent(self, name=case.id, case=case)
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Makes one item of a test that uses `tfsig_check` for each check of its contract."""
+    from pytest_tfsig import targets
+
+    config = metafunc.config
+    options = options_of(config)
+    definition = metafunc.definition
+    try:
+        target = targets.of_item(definition, options, config.rootpath)
+        only, skip = targets.selection(definition.iter_markers("tfsig_checks"))
+        found = targets.cases(target, options, only, skip)
+    except TfsigError as error:
+        raise pytest.Collector.CollectError(f"{definition.nodeid}: {error}") from None
+    metafunc.parametrize("tfsig_check", found, indirect=True, ids=[case.id for case in found])
+
+
+def prepare(item: pytest.Item) -> None:
+    """Serves the model of a test that uses `served_model`, so that its errors are the test's own.
+
+    Raises:
+        TfsigError: There is no model, or it cannot be served.
+    """
+    from pytest_tfsig import strategies, targets
+
+    config = item.config
+    session = session_of(config)
+    target = targets.of_item(item, options_of(config), config.rootpath)
+    session.current = session.served(target)
+    session.current.pytest_line = f"pytest {item.nodeid!r}"
+    signatures = session.signatures(target)
+    strategies.current_signatures.set(signatures)
+    first = signatures.get("serving_default") or next(iter(signatures.values()))
+    strategies.current_signature.set(first)
+
+
+def header(options: Options) -> list[str]:
+    """Returns the lines that say which server will serve the models, and why no other."""
+    from pytest_tfsig import serving
+
+    try:
+        choice = serving.choose(options.server, image=options.image or serving.DEFAULT_IMAGE)
+    except TfsigError as error:
+        return [f"tfsig: {error}"]
+    rejected = "; ".join(f"no {kind}: {reason}" for kind, reason in choice.rejected)
+    return [f"tfsig: models are served by {choice.kind} ({choice.why}{'; ' if rejected else ''}{rejected})"]

@@ -1,0 +1,136 @@
+"""pytest's hooks, markers and fixtures: every one delegates, none imports anything heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tfsig import options, state
+from pytest_tfsig.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from pytest_tfsig.session import CurrentModel, Session
+
+MARKERS = (
+    "tfsig_model(path, *, name=None): the SavedModel under test: a version directory, or a base directory of versions",
+    "tfsig_contract(file_or_signature, *, inputs, outputs, dims, method, latency, checks, relations): the contract",
+    "tfsig_latency(p99='25ms', ...): latency budgets beside the contract's own",
+    "tfsig_checks(only=[...], skip=[...]): which checks to run",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares the options."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the markers and turns audited models into what is collected."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(Recorder(config), "tfsig-recorder")
+    audited = config.getoption("tfsig_audit") or config.getini("tfsig_audit")
+    if audited:
+        chosen = config.args_source is pytest.Config.ArgsSource.ARGS
+        config.args = [*(config.args if chosen else []), *audited]
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collects an audited model."""
+    audited = state.options_of(parent.config).audit
+    if not audited:
+        return None
+    here = parent.config.invocation_params.dir
+    if path not in {(here / model).resolve() for model in audited}:
+        return None
+    from pytest_tfsig.collection import AuditedModel
+
+    return AuditedModel.from_parent(parent, path=path)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collects contract files."""
+    if not file_path.name.endswith(".tfsig.toml"):
+        return None
+    from pytest_tfsig.collection import ContractFile
+
+    return ContractFile.from_parent(parent, path=file_path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Makes one item a check of tests that use `tfsig_check`."""
+    if "tfsig_check" in metafunc.fixturenames:
+        from pytest_tfsig.collection import parametrize
+
+        parametrize(metafunc)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Says which server will serve, where anything will be served."""
+    if not any(_is_ours(item) for item in items):
+        return []
+    from pytest_tfsig.collection import header
+
+    return header(state.options_of(config))
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return "tfsig_check" in names or "served_model" in names or hasattr(item, "case")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Serves the model of a test that uses `served_model`."""
+    if "served_model" in getattr(item, "fixturenames", ()):
+        from pytest_tfsig.collection import prepare
+
+        prepare(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Puts an item's result into its report, and shows an error of ours as its text."""
+    report = yield
+    if call.when == "call" and state.RESULT in item.stash:
+        vars(report)["tfsig_result"] = item.stash[state.RESULT]
+    if call.excinfo is not None and report.failed and state.is_ours(call.excinfo.value):
+        report.longrepr = str(call.excinfo.value)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stops the server."""
+    state.close(session.config)
+
+
+@pytest.fixture(scope="session")
+def tfsig(pytestconfig: pytest.Config) -> Session:
+    """The session: `tfsig.serve(path)` serves a further model for a test that needs several."""
+    return state.session_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def served_model(tfsig: Session) -> CurrentModel:
+    """The model under test, served: the one that the running test's nearest `tfsig_model` marker names."""
+    from pytest_tfsig.session import CurrentModel
+
+    return CurrentModel(tfsig)
+
+
+@pytest.fixture
+def tfsig_check(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Runs the check that this item is for; the test is called once for each check of its contract."""
+
+    def check() -> None:
+        __tracebackhide__ = True
+        state.judge(request.node, request.param)
+
+    return check

@@ -1,0 +1,83 @@
+"""The result of one check, as plain data that reports are made of and that travels between processes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Verdict = Literal["pass", "fail", "inconclusive", "skip", "error"]
+
+VERDICTS: tuple[Verdict, ...] = ("fail", "error", "inconclusive", "pass", "skip")
+"""Worst first; a run is as good as its worst check, skipped ones aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model was judged.
+
+    Attributes:
+        path: Where it lies, or the servable's name on a remote server.
+        name: Its name as served.
+        version: Its version.
+        sha256: Digest of all its files; "" where there are none to read.
+    """
+
+    path: str
+    name: str
+    version: int | None
+    sha256: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check found on one signature.
+
+    Attributes:
+        model: Which model.
+        signature: The signature's name.
+        check: The check's name.
+        verdict: How it went.
+        message: One sentence.
+        examples: Inputs tried; requests for `latency`.
+        seconds: How long it took.
+        falsifying: The smallest inputs that show a failure, by name, as text; None where there are none.
+        reproduce: How to see it again: shell lines, a Python snippet, the pytest line.
+        text: The failure in full, as the terminal shows it.
+        contract: Where the contract is written.
+        details: What the check adds for reports.
+    """
+
+    model: ModelIdentity
+    signature: str
+    check: str
+    verdict: Verdict
+    message: str = ""
+    examples: int = 0
+    seconds: float = 0.0
+    falsifying: Mapping[str, str] | None = None
+    reproduce: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    contract: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain data, for JSON and for other processes."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """Returns the result that `as_dict` wrote."""
+        return cls(**{**data, "model": ModelIdentity(**data["model"])})
+
+
+def overall(results: Iterable[Result]) -> Verdict:
+    """Returns the verdict of a run: its worst; "error" where nothing was judged, for nothing proves nothing."""
+    seen = {result.verdict for result in results} - {"skip"}
+    return next((verdict for verdict in VERDICTS if verdict in seen), "error")

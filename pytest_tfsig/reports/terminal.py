@@ -1,0 +1,76 @@
+"""The summary in pytest's terminal: one line a model and signature, one column a check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_tfsig.reports.result import overall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_tfsig.reports.result import Result, Verdict
+
+
+class Writer(Protocol):
+    """What is used of pytest's TerminalReporter."""
+
+    def write_sep(self, sep: str, title: str | None = None, **markup: bool) -> None:
+        """Writes a line of `sep` around a title."""
+
+    def write_line(self, line: str, **markup: bool) -> None:
+        """Writes a line."""
+
+
+_MARKUP: Mapping[Verdict, Mapping[str, bool]] = {
+    "pass": {"green": True},
+    "fail": {"red": True, "bold": True},
+    "error": {"red": True},
+    "inconclusive": {"yellow": True},
+    "skip": {},
+}
+_LONGEST = 160
+
+
+def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = ()) -> None:
+    """Writes the summary: a line a signature, then a line for each check that did not simply pass.
+
+    Args:
+        writer: Where to.
+        results: Of the whole run.
+        files: Reports that were written, to be named at the end.
+    """
+    if not results:
+        return
+    verdict = overall(results)
+    writer.write_sep("=", "served model contracts")
+    for title, group in _by_signature(results).items():
+        seconds = sum(result.seconds for result in group)
+        examples = sum(result.examples for result in group)
+        worst = overall(group)
+        passed = sum(result.verdict == "pass" for result in group)
+        counts = f"{passed} of {sum(result.verdict != 'skip' for result in group)} checks hold"
+        writer.write_line(
+            f"{worst.upper():<12} {title}  {counts}, {examples:,} inputs, {seconds:.1f} s", **_MARKUP[worst]
+        )
+        for result in group:
+            if result.verdict != "pass":
+                line = f"  {result.verdict:<12} {result.check}: {_first_line(result.message)}"
+                writer.write_line(line, **_MARKUP[result.verdict])
+    for file in files:
+        writer.write_line(f"report: {file}")
+    writer.write_line(f"verdict: {verdict}", **_MARKUP[verdict])
+
+
+def _by_signature(results: Sequence[Result]) -> dict[str, list[Result]]:
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        version = "" if result.model.version is None else f"/{result.model.version}"
+        source = f" ({result.contract})" if result.contract else ""
+        groups.setdefault(f"{result.model.name}{version} {result.signature}{source}", []).append(result)
+    return groups
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

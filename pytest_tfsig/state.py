@@ -1,0 +1,101 @@
+"""What the plugin keeps in pytest's own objects: options, the session, and the results of items."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_tfsig import options
+from pytest_tfsig.errors import TfsigError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_tfsig.options import Options
+    from pytest_tfsig.session import Session
+    from pytest_tfsig.targets import Case
+
+OPTIONS = pytest.StashKey["Options"]()
+SESSION = pytest.StashKey["Session"]()
+SERVER = pytest.StashKey["dict[str, Any]"]()
+RESULT = pytest.StashKey["dict[str, Any]"]()
+
+
+def options_of(config: pytest.Config) -> Options:
+    """Returns the run's options, read on first use.
+
+    Raises:
+        pytest.UsageError: A value is not one that the option can have.
+    """
+    if OPTIONS not in config.stash:
+        try:
+            config.stash[OPTIONS] = options.read(config)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[OPTIONS]
+
+
+def session_of(config: pytest.Config) -> Session:
+    """Returns the session of this process, made on first use."""
+    if SESSION not in config.stash:
+        from pytest_tfsig.session import Session
+
+        cache = getattr(config, "cache", None)
+        worker = hasattr(config, "workerinput")
+        config.stash[SESSION] = Session(
+            options_of(config),
+            cache.mkdir("tfsig") if cache is not None else None,
+            seed=_seed(config),
+            owner=os.getpid(),
+            under_xdist=worker,
+        )
+    return config.stash[SESSION]
+
+
+def _seed(config: pytest.Config) -> int | None:
+    """Returns what --hypothesis-seed says, where it is a number."""
+    given = config.getoption("hypothesis_seed", None)
+    try:
+        return None if given is None else int(given)
+    except ValueError:
+        return None
+
+
+def judge(item: pytest.Item, case: Case) -> None:
+    """Judges a case, keeps the result on the item, and ends the item as the verdict says.
+
+    Raises:
+        Violation: The check does not hold.
+        UsageError: The check could not judge, or did not decide.
+    """
+    __tracebackhide__ = True
+    line = f"pytest {shlex.quote(item.nodeid)}"
+    result, outcome = session_of(item.config).judge(case.target, case.signature, case.check, line)
+    item.stash[RESULT] = result.as_dict()
+    item.user_properties.append(("tfsig_verdict", result.verdict))
+    item.user_properties.append(("tfsig_model", f"{result.model.name}/{result.model.version}"))
+    if outcome.verdict == "skip":
+        pytest.skip(outcome.message)
+    if outcome.violation is not None and outcome.verdict == "fail":
+        raise outcome.violation
+    if outcome.verdict in {"error", "inconclusive"}:
+        raise UsageError(f"{outcome.verdict}: {outcome.message}")
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Whether an error is one of ours, whose text says all there is to say."""
+    from_checks = getattr(type(error), "__module__", "") == "pytest_tfsig.checks.violation"
+    return isinstance(error, TfsigError) or from_checks
+
+
+def close(config: pytest.Config) -> None:
+    """Stops the session's server, where there is one, and keeps what it was for the report."""
+    if SESSION in config.stash:
+        session = config.stash[SESSION]
+        info = session.server_info()
+        session.close()
+        config.stash[SERVER] = info
+        output = cast("dict[str, Any] | None", getattr(config, "workeroutput", None))
+        if output is not None:
+            output["tfsig_server"] = info

@@ -1,0 +1,204 @@
+"""From markers and contract files to what is judged: a model, its contract, and the checks to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfsig.errors import ContractError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pytest
+
+    from pytest_tfsig.checks import Check
+    from pytest_tfsig.options import Options
+    from pytest_tfsig.session import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One item's work: one check of one signature of a target."""
+
+    target: Target
+    signature: str
+    check: Check
+
+    @property
+    def id(self) -> str:
+        """What the item's id ends in: "serving_default-outputs"."""
+        return f"{self.signature}-{self.check.name}"
+
+
+def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> list[Case]:
+    """Returns every case of a target, signature by signature, in the order in which checks run.
+
+    Raises:
+        SavedModelError: The model cannot be read.
+        ContractError: The contract contradicts itself, or names a check that does not exist.
+    """
+    from pytest_tfsig.checks import applicable
+    from pytest_tfsig.savedmodel import read
+
+    contract = target.contract
+    if not contract.signatures and not options.is_remote:
+        contract = contract.completed(read(target.model).signatures)
+    if not contract.signatures:
+        raise UsageError(f"{target.model}: a model on a running server needs a contract that names its signatures")
+    try:
+        return [
+            Case(target, name, check)
+            for name, signature in contract.signatures.items()
+            for check in applicable(signature, only, skip)
+        ]
+    except ContractError as error:
+        raise ContractError(f"{target.source or contract.source}: {error}") from None
+
+
+def of_file(file: Path, options: Options) -> Target:
+    """Returns the target of a contract file.
+
+    Raises:
+        ContractError: The file is no contract, or neither it nor --tfsig-model names a model.
+    """
+    from pytest_tfsig.contract import load
+    from pytest_tfsig.session import Target
+
+    contract = load(file)
+    model = options.model or (str(contract.model) if contract.model is not None else None)
+    if model is None:
+        raise ContractError(
+            f'{file}: no model to judge; say model = "path/of/the/SavedModel", or pass --tfsig-model PATH'
+        )
+    return Target(model, contract, source=file.name)
+
+
+def of_item(node: pytest.Item, options: Options, rootpath: Path) -> Target:
+    """Returns the target that a test's markers name: the nearest model, and every contract.
+
+    Raises:
+        UsageError: There is no model, or a marker is malformed.
+        ContractError: A contract is malformed.
+    """
+    return _of_markers(
+        [(marker, _file_of(owner)) for owner, marker in node.iter_markers_with_node()], options, rootpath, node.name
+    )
+
+
+def _file_of(node: Any) -> Path:
+    return Path(node.path)
+
+
+def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootpath: Path, test: str) -> Target:
+    from pytest_tfsig.session import Target
+
+    contract, source, stated_model = _contract(markers)
+    name = None
+    model = options.model
+    for marker, file in markers:
+        if marker.name == "tfsig_model":
+            path, name = _model_arguments(marker, test)
+            model = model or (path if options.is_remote else _located(path, file, rootpath))
+            break
+    model = model or stated_model
+    if model is None:
+        raise UsageError(
+            f"{test} has no model to judge: mark it with @pytest.mark.tfsig_model(path), or pass --tfsig-model PATH"
+        )
+    return Target(model, contract, name, source)
+
+
+def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
+    if len(marker.args) != 1 or not isinstance(marker.args[0], str | Path) or set(marker.kwargs) - {"name"}:
+        raise UsageError(
+            f"{test}: tfsig_model takes one path and, if wanted, name=...; write tfsig_model('models/digits')"
+        )
+    return str(marker.args[0]), marker.kwargs.get("name")
+
+
+def _located(path: str, file: Path, rootpath: Path) -> str:
+    """Returns a marker's path: relative to the marker's own file first, then to rootdir."""
+    beside = file.parent / path
+    return str(beside if beside.exists() else rootpath / path)
+
+
+def _contract(markers: list[tuple[pytest.Mark, Path]]) -> tuple[Any, str, str | None]:
+    """Returns the contract of all markers together, where it is written, and the model that a contract file names."""
+    from pytest_tfsig.contract import Contract
+
+    signatures: dict[str, Any] = {}
+    sources: list[str] = []
+    model = None
+    for marker, file in markers:
+        if marker.name != "tfsig_contract":
+            continue
+        contract = _one_contract(marker, file)
+        for name, signature in contract.signatures.items():
+            signatures.setdefault(name, signature)  # the nearest wins
+        model = model or contract.model
+        if contract.source not in sources:
+            sources.append(contract.source)
+    signatures = _with_latency(signatures, markers)
+    source = ", ".join(sources)
+    return Contract(signatures, None, source or "contract"), source, None if model is None else str(model)
+
+
+_FIELDS = ("inputs", "outputs", "dims", "method", "latency", "checks", "relations")
+
+
+def _one_contract(marker: pytest.Mark, file: Path) -> Any:
+    from pytest_tfsig.contract import Contract, Signature, load
+
+    first = marker.args[0] if marker.args else "serving_default"
+    if len(marker.args) > 1 or not isinstance(first, str | Path):
+        raise ContractError(f"{file.name}: tfsig_contract takes one file or signature name, and {', '.join(_FIELDS)}")
+    if str(first).endswith(".toml"):
+        if marker.kwargs:
+            raise ContractError(f"{file.name}: tfsig_contract({str(first)!r}) states the contract in the file alone")
+        return load(file.parent / first)
+    unknown = set(marker.kwargs) - set(_FIELDS)
+    if unknown:
+        raise ContractError(
+            f"{file.name}: tfsig_contract has no argument {min(unknown)!r}; it has {', '.join(_FIELDS)}"
+        )
+    stated = {key: value for key, value in marker.kwargs.items() if value is not None}
+    try:
+        return Contract({str(first): Signature(str(first), **stated)}, None, file.name)
+    except ContractError as error:
+        raise ContractError(f"{file.name}: tfsig_contract({str(first)!r}): {error}") from None
+
+
+def _with_latency(signatures: Mapping[str, Any], markers: Iterable[tuple[pytest.Mark, Path]]) -> dict[str, Any]:
+    """Returns the signatures with the budgets of tfsig_latency markers added to each."""
+    from pytest_tfsig.contract import Signature
+
+    added: list[Any] = []
+    for marker, file in markers:
+        if marker.name == "tfsig_latency":
+            stated: Any = (*marker.args, *([marker.kwargs] if marker.kwargs else []))
+            try:
+                added += Signature(latency=stated).latency
+            except ContractError as error:
+                raise ContractError(f"{file.name}: tfsig_latency: {error}") from None
+    if not added:
+        return dict(signatures)
+    all_signatures = signatures or {"serving_default": Signature()}
+    return {name: replace(entry, latency=(*entry.latency, *added)) for name, entry in all_signatures.items()}
+
+
+def selection(markers: Iterable[pytest.Mark]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the checks that tfsig_checks markers select: those wanted alone, and those left out.
+
+    Raises:
+        UsageError: A marker is malformed.
+    """
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    for marker in markers:
+        if marker.args or set(marker.kwargs) - {"only", "skip"}:
+            raise UsageError("tfsig_checks takes only=[...] and skip=[...], lists of check names")
+        only += tuple(marker.kwargs.get("only", ()))
+        skip += tuple(marker.kwargs.get("skip", ()))
+    return only, skip
