@@ -171,9 +171,11 @@ def _open(libraries: Iterable[Path]) -> dict[Path, int]:
     dlopen.restype, dlopen.argtypes = c_void_p, (c_char_p, c_int)
     dlerror = PyDLL(None).dlerror
     dlerror.restype = c_char_p
+    # local: TensorFlow brings its own TLS library, whose names must not stand in for those of Python's
+    flags = os.RTLD_NOW | os.RTLD_LOCAL
     handles = {}
     for library in libraries:
-        handle = dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_GLOBAL)
+        handle = dlopen(os.fsencode(library), flags)
         if not handle:
             raise ServerError(f"{library} cannot be loaded: {(dlerror() or b'').decode(errors='replace')}.")
         handles[library] = int(handle)
