@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import tarfile
 import tempfile
 import threading
@@ -129,12 +130,12 @@ class ContainerRunner:
             _remove(container)
 
     def _run(self, folder: Folder, memory: int, timeout: float, *, copied: bool) -> Instance:
-        from docker.types import LogConfig, Mount
+        from docker.types import LogConfig
         from testcontainers.core.container import DockerContainer
 
-        mounts = [Mount(there, str(here), type="bind", read_only=True) for here, there in self._mounts]
+        mounts = [_mount(there, here) for here, there in self._mounts]
         if not copied:
-            mounts.append(Mount(MODELS, str(folder.models), type="bind", read_only=True))
+            mounts.append(_mount(MODELS, folder.models))
         box = DockerContainer(self._image, docker_client_kw={"environment": engine.environment()})
         wrapped = None
         try:
@@ -192,6 +193,13 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
         pause = min(pause * 1.5, 0.2)
 
 
+def _mount(there: str, here: Path) -> Any:
+    """Mount a folder of this machine; of one that the engine does not find it complains, where a volume is made."""
+    from docker.types import Mount
+
+    return Mount(there, str(here), type="bind", read_only=True)
+
+
 def _bind_address(client: Any) -> str | None:
     """Return the one address on which ports are published, so that nothing listens beyond this machine."""
     from testcontainers.core.config import ConnectionMode
@@ -199,8 +207,10 @@ def _bind_address(client: Any) -> str | None:
     mode = client.get_connection_mode()
     if mode == ConnectionMode.gateway_ip:
         # pytest runs in a container beside the server's: it reaches the engine's host at the bridge's own address.
-        config = client.client.networks.get("bridge").attrs["IPAM"]["Config"]
-        return next((entry["Gateway"] for entry in config if entry.get("Gateway")), None)
+        for config in client.client.networks.get("bridge").attrs["IPAM"]["Config"]:
+            # An engine that was not told a gateway took the subnet's first address, and does not always say so.
+            return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
+        return None
     if mode == ConnectionMode.docker_host and client.host() not in ("localhost", "127.0.0.1", "::1"):
         return None
     return "127.0.0.1"
