@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfsig.errors import TfsigError
-from pytest_tfsig.state import judge, options_of, session_of
+from pytest_tfsig.state import command, judge, options_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def prepare(item: pytest.Item) -> None:
     session = session_of(config)
     target = targets.of_item(item, options_of(config), config.rootpath)
     session.current = session.served(target)
-    session.current.pytest_line = f"pytest {item.nodeid!r}"
+    session.current.pytest_line = command(item)
     signatures = session.signatures(target)
     strategies.current_signatures.set(signatures)
     first = signatures.get("serving_default") or next(iter(signatures.values()))

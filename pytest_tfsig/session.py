@@ -12,7 +12,7 @@ from pytest_tfsig import checks, serving
 from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.render import inputs_text, violation_text
 from pytest_tfsig.contract import Contract
-from pytest_tfsig.errors import ModelLoadError, TfsigError, UsageError
+from pytest_tfsig.errors import ContractError, ModelLoadError, TfsigError, UsageError
 from pytest_tfsig.reports import ModelIdentity, Result
 from pytest_tfsig.savedmodel import digest, read, resolve
 from pytest_tfsig.serving import ServedModel
@@ -203,11 +203,19 @@ class Session:
                 return refused(error)
             return checks.Outcome("error", "not judged: the server cannot load the model; see the check loads")
         except TfsigError as error:
-            return checks.Outcome("error", str(error))
+            return self._unjudged(check, error)
         outcome = checks.run(check, subject)
         if not self.server.alive():
             self.server.restart()
         return outcome
+
+    def _unjudged(self, check: Check, error: TfsigError) -> Outcome:
+        """Returns the outcome where the contract and the model do not fit together: the check `signature` says so."""
+        if isinstance(error, ContractError) and check.name == "signature":
+            return checks.Outcome("fail", str(error), 0, checks.Violation(str(error)))
+        if isinstance(error, ContractError):
+            return checks.Outcome("error", "not judged: the model does not fit the contract; see the check signature")
+        return checks.Outcome("error", str(error))
 
     def judge(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> tuple[Result, Outcome]:
         """Judges as `outcome` does and returns the result for reports beside it.
@@ -309,7 +317,8 @@ class Session:
         served = self.served(target)
         key = (id(target.contract), signature)
         if key not in model.subjects:
-            completed = self.signatures(target)[signature]
+            alone = replace(target.contract, signatures=_only(target.contract.signatures, signature))
+            completed = alone.completed(self._specs(target)).signatures[signature]
             model.subjects[key] = checks.Subject(
                 served, completed, served.signatures[signature], self._settings(model, signature), model.saved_model
             )
@@ -326,6 +335,11 @@ class Session:
             files=self.options.report or (None if self._cache is None else self._cache / "inputs"),
             under_xdist=self._under_xdist,
         )
+
+
+def _only(signatures: Mapping[str, Signature], name: str) -> dict[str, Signature]:
+    """Returns one signature of a contract, so that what is wrong with another does not touch it."""
+    return {name: signatures[name]} if name in signatures else {}
 
 
 def _derived_seed(sha256: str, signature: str) -> int:

@@ -70,8 +70,7 @@ def judge(item: pytest.Item, case: Case) -> None:
         UsageError: The check could not judge, or did not decide.
     """
     __tracebackhide__ = True
-    line = f"pytest {shlex.quote(item.nodeid)}"
-    result, outcome = session_of(item.config).judge(case.target, case.signature, case.check, line)
+    result, outcome = session_of(item.config).judge(case.target, case.signature, case.check, command(item))
     item.stash[RESULT] = result.as_dict()
     item.user_properties.append(("tfsig_verdict", result.verdict))
     item.user_properties.append(("tfsig_model", f"{result.model.name}/{result.model.version}"))
@@ -81,6 +80,20 @@ def judge(item: pytest.Item, case: Case) -> None:
         raise outcome.violation
     if outcome.verdict in {"error", "inconclusive"}:
         raise UsageError(f"{outcome.verdict}: {outcome.message}")
+
+
+def command(item: pytest.Item) -> str:
+    """Returns the shell line that runs an item again, with the options that bear on its verdict."""
+    config = item.config
+    words = ["pytest", item.nodeid]
+    for name in ("model", "server", "image", "rest", "baseline", "max_examples"):
+        given = config.getoption(f"tfsig_{name}")
+        if given is not None:
+            words.append(f"--tfsig-{name.replace('_', '-')}={given}")
+    seed = _seed(config)
+    if seed is not None:
+        words.append(f"--hypothesis-seed={seed}")
+    return shlex.join(words)
 
 
 def is_ours(error: BaseException | None) -> bool:

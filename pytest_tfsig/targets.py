@@ -66,7 +66,7 @@ def of_file(file: Path, options: Options) -> Target:
     from pytest_tfsig.contract import load
     from pytest_tfsig.session import Target
 
-    contract = load(file)
+    contract = load(_as_typed(file))
     model = options.model or (str(contract.model) if contract.model is not None else None)
     if model is None:
         raise ContractError(
@@ -85,6 +85,11 @@ def of_item(node: pytest.Item, options: Options, rootpath: Path) -> Target:
     return _of_markers(
         [(marker, _file_of(owner)) for owner, marker in node.iter_markers_with_node()], options, rootpath, node.name
     )
+
+
+def _as_typed(file: Path) -> Path:
+    """Returns a path as users write it: relative to the current directory where it lies below it."""
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _file_of(node: Any) -> Path:
@@ -157,7 +162,7 @@ def _one_contract(marker: pytest.Mark, file: Path) -> Any:
     if str(first).endswith(".toml"):
         if marker.kwargs:
             raise ContractError(f"{file.name}: tfsig_contract({str(first)!r}) states the contract in the file alone")
-        return load(file.parent / first)
+        return load(_as_typed(file.parent / first))
     unknown = set(marker.kwargs) - set(_FIELDS)
     if unknown:
         raise ContractError(

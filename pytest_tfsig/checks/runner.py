@@ -53,9 +53,7 @@ def _inspected(entry: Check, subject: Subject) -> Outcome:
             return failed(_death(seen.died), seen.asked)
         return Outcome("error", "not judged: the server died while it answered; see the check outputs", seen.asked)
     if seen.answered == 0:
-        return Outcome(
-            "error", f"not judged: no request was answered ({seen.refusal}); see the check outputs", seen.asked
-        )
+        return Outcome("error", "not judged: no request was answered; see the check outputs", seen.asked)
     return Outcome("pass", f"holds for {seen.answered} answers", seen.asked)
 
 
@@ -99,16 +97,14 @@ def search(subject: Subject, examine: Callable[[Mapping[str, Any]], None], *, ho
         holds: The message where none is found; `{examples}` stands for the number of inputs tried.
     """
     judged = 0
-    refusal: ServingError | None = None
 
     def judge(inputs: Mapping[str, Any]) -> None:
-        nonlocal judged, refusal
+        nonlocal judged
         try:
             examine(inputs)
         except ServingError as error:
             if error.code == "DEADLINE_EXCEEDED":
                 raise
-            refusal = refusal or error
         else:
             judged += 1
 
@@ -123,9 +119,7 @@ def search(subject: Subject, examine: Callable[[Mapping[str, Any]], None], *, ho
         result.error.inputs = result.falsifying if result.error.inputs is None else result.error.inputs
         return failed(result.error, result.examples_run)
     if judged == 0:
-        return Outcome(
-            "error", f"not judged: no request was answered ({refusal}); see the check outputs", result.examples_run
-        )
+        return Outcome("error", "not judged: no request was answered; see the check outputs", result.examples_run)
     return Outcome("pass", holds.format(examples=judged), result.examples_run)
 
 

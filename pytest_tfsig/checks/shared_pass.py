@@ -32,7 +32,6 @@ def make(subject: Subject) -> SharedPass:
         observation = subject.observe(inputs)
         seen.asked += 1
         seen.answered += observation.error is None
-        seen.refusal = seen.refusal or observation.error
         for entry in inspections:
             _show(subject, entry, observation, seen)
         if observation.error is not None and observation.error.code == "DEADLINE_EXCEEDED":

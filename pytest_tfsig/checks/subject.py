@@ -138,7 +138,6 @@ class SharedPass:
     Attributes:
         asked: Requests sent.
         answered: Requests that were answered with outputs.
-        refusal: The first error that a request was answered with.
         found: The first violation each inspection saw, by the check's name.
         broke: What an inspection itself raised by mistake, by the check's name.
         died: The request that the server died of.
@@ -146,7 +145,6 @@ class SharedPass:
 
     asked: int = 0
     answered: int = 0
-    refusal: ServingError | None = None
     found: dict[str, Violation] = field(default_factory=dict)
     broke: dict[str, Exception] = field(default_factory=dict)
     died: ServerDied | None = None
