@@ -77,12 +77,12 @@ def autocorrelated(rng: np.random.Generator, runs: int, size: int, phi: float = 
 
 
 def hidden_bursts(rng: np.random.Generator, runs: int, size: int) -> Series:
-    """One request in 100 is slow, all in bursts of 30 that nothing announces: where no guarantee can exist."""
-    starts = rng.random((runs, size + 30)) < 1 / 3000
+    """One request in 99 is slow, all in bursts of 30 that nothing announces: where no guarantee can exist."""
+    starts = rng.random((runs, size + 30)) < 1 / 2950
     inside = np.cumsum(starts, axis=1)
     slow = inside[:, 30:] > inside[:, :-30]
     body = 0.1 * np.exp(0.2 * rng.standard_normal((runs, size)))
-    return np.where(slow, np.exp(0.01 * rng.standard_normal((runs, size))) * 1.0, body)
+    return np.where(slow, 1.01, body)
 
 
 def _p99_of_drift() -> float:
@@ -151,6 +151,17 @@ class Gate:
             if longer == block:
                 return verdict, size
             block, seen = longer, size
+
+    def expected(self, latencies: Series) -> float:
+        """Return the mean requests of the bare test, told beforehand the dependence among the slow ones.
+
+        For independent requests that is computed, not simulated.
+        """
+        block = dependence.block_length(latencies[:40].ravel(), 1.0, ALLOWED)
+        if block == 1:
+            return self.test.expect(float(np.mean(latencies > 1)), budgets.cap(self.budget)).requests
+        bad = np.cumsum(latencies > 1, axis=1)
+        return float(np.mean([self._crossing(row, block)[1] for row in bad]))
 
 
 class Wald:
@@ -250,7 +261,6 @@ class Row:
 def simulate(runs: int, seed: int, confidence: float) -> Iterator[Row]:
     """Yield the table, row by row."""
     gate = Gate(confidence)
-    cap = budgets.cap(gate.budget)
     longest = budgets.cap(gate.budget, block=10**6)
     for number, distribution in enumerate((*DISTRIBUTIONS, hidden_bursts)):
         rng = np.random.default_rng([seed, number])
@@ -265,7 +275,7 @@ def simulate(runs: int, seed: int, confidence: float) -> Iterator[Row]:
         for ratio in RATIOS:
             scaled = latencies * ratio
             rate = float(np.mean(scaled > 1))
-            expected = gate.test.expect(rate, cap).requests
+            expected = gate.expected(scaled)
             for name, method in methods.items():
                 found = method(scaled if name == "gate" else scaled[:, :CAP])
                 passed, failed = float(np.mean(found.verdicts > 0)), float(np.mean(found.verdicts < 0))
@@ -276,7 +286,7 @@ def simulate(runs: int, seed: int, confidence: float) -> Iterator[Row]:
                     name,
                     passed if ratio >= 1 else 0.0,
                     failed if ratio < 1 else 0.0,
-                    1 - passed - failed,
+                    max(0.0, 1 - passed - failed),
                     float(found.requests.mean()),
                     expected if name == "gate" else None,
                 )
@@ -293,9 +303,28 @@ def main() -> None:
         f"{'distribution':15s} {'p99':>4s} {'over':>9s} {'method':16s} {'false pass':>10s} {'false fail':>10s} "
         f"{'inconclusive':>12s} {'requests':>8s} {'expected':>8s} {'ratio':>6s}"
     )
+    rows = []
     for row in simulate(options.runs, options.seed, options.confidence):
         print(row, flush=True)
-    print(f"{options.runs} runs each, seed {options.seed}, {time.perf_counter() - began:.0f} s")
+        rows.append(row)
+    ours = [row for row in rows if row.method == "gate" and row.distribution != hidden_bursts.__name__]
+    false_pass = max(ours, key=lambda row: row.false_pass)
+    false_fail = max(ours, key=lambda row: row.false_fail)
+    costliest = max(ours, key=lambda row: row.requests / (row.expected or math.inf))
+    risk = 1 - options.confidence
+    noise = math.sqrt(risk * (1 - risk) / options.runs)
+    exact = budgets.rate_test(LatencyBudget("p99", 1.0, confidence=options.confidence)).expect(ALLOWED, 5000).passed
+    print(
+        f"\n{options.runs} runs each, seed {options.seed}, {time.perf_counter() - began:.0f} s; hidden bursts apart:\n"
+        f"false passes of the gate: at most {false_pass.false_pass:.2%} "
+        f"({false_pass.distribution} at {false_pass.ratio} x the budget; a simulated {risk:.0%} is uncertain by {noise:.2%}), "
+        f"bar {risk:.0%}\n"
+        f"false passes of independent requests exactly at the budget, computed: {exact:.2%}\n"
+        f"false fails of the gate: at most {false_fail.false_fail:.2%} ({false_fail.distribution} at {false_fail.ratio})\n"
+        f"requests against the test's own expectation: at most "
+        f"{costliest.requests / (costliest.expected or math.inf):.2f} ({costliest.distribution} at {costliest.ratio}), "
+        f"bar 1.3"
+    )
 
 
 if __name__ == "__main__":

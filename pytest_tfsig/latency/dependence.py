@@ -21,6 +21,9 @@ _SIGNIFICANT = 2.0
 _LEAST_SLOW = 10
 """So many slow requests show whether they come in clusters; the limit itself may not have been exceeded so often."""
 
+_NEAR = 2
+"""Slow requests speak for those over the limit if they come within this factor of it."""
+
 _SLOW = 0.9
 
 
@@ -37,7 +40,8 @@ def block_length(latencies: Sequence[float] | NDArray[np.float64], limit: float,
     """Return over how many requests the evidence of one has to be spread: 1 for independent requests.
 
     It is the integrated autocorrelation time 1 + 2 * sum(rho_k), up to the first lag that is not significant, of the
-    requests over the limit and of as many slow ones as the budget allows (10 at least); the longer one counts.
+    requests over the limit and, where these are slow enough to speak for them, of as many slow ones as the budget
+    allows (10 at least); the longer one counts.
 
     Args:
         latencies: Latencies in seconds in the order of the requests; `math.inf` for an error.
@@ -49,8 +53,10 @@ def block_length(latencies: Sequence[float] | NDArray[np.float64], limit: float,
     if count < LEAST:
         return 1
     slow = max(allowed, _LEAST_SLOW / count)
-    threshold = np.partition(series, count - 1 - int(slow * count))[count - 1 - int(slow * count)]
-    return max(_integrated_time(series > limit), _integrated_time(series > threshold))
+    rank = count - 1 - int(slow * count)
+    threshold = float(np.partition(series, rank)[rank])
+    levels = [limit, threshold] if threshold * _NEAR >= limit else [limit]
+    return max(_integrated_time(series > level) for level in levels)
 
 
 def _integrated_time(exceeds: NDArray[np.bool_]) -> int:
