@@ -12,10 +12,13 @@ PROJECT = Path(__file__).parents[1]
 CANDIDATE = "models/candidates/digits"
 
 
-def test_candidate_is_rejected_and_the_reason_is_named():
+def test_candidate_is_rejected_and_the_reason_is_named(tmp_path: Path):
     """As a release pipeline would ask: the suite of version 1, another model under test."""
     gate = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/test_digits.py", f"--tfsig-model={CANDIDATE}"],
+        [
+            *(sys.executable, "-m", "pytest", "tests/test_digits.py"),
+            *(f"--tfsig-model={CANDIDATE}", f"--tfsig-report={tmp_path}"),
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,
