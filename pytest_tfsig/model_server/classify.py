@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import examples
+from pytest_tfsig.model_server import examples, metrics
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def run(servable: Servable, signature_name: str, given: Any) -> Classification:
     signature = examples.find_signature(servable, signature_name)
     feed, fetches = plan(signature)
     strings = examples.serialized(given)
-    return read(signature, len(strings), examples.run(servable, {feed}, strings, fetches))
+    with metrics.runtime(servable.name, "Classify"):
+        outputs = examples.run(servable, {feed}, strings, fetches)
+    return read(signature, len(strings), outputs)
 
 
 def plan(signature: Any) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import classify, examples, regress
+from pytest_tfsig.model_server import classify, examples, metrics, regress
 from pytest_tfsig.model_server.predict import DEFAULT_SIGNATURE
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -29,6 +29,7 @@ def multi_inference(serving: Serving, request: Any) -> Any:
         signatures, feeds, fetches = _plan(servable, request.tasks)
         strings = examples.serialized(request.input)
         outputs = examples.run(servable, feeds, strings, sorted(fetches))
+    metrics.examples(servable.name, len(strings))
     response = protos.MultiInferenceResponse()
     for task, signature in zip(request.tasks, signatures, strict=True):
         result = response.results.add()

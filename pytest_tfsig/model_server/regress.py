@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import examples
+from pytest_tfsig.model_server import examples, metrics
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
     signature = examples.find_signature(servable, signature_name)
     feed, fetches = plan(signature)
     strings = examples.serialized(given)
-    return read(signature, len(strings), examples.run(servable, {feed}, strings, fetches))
+    with metrics.runtime(servable.name, "Regress"):
+        outputs = examples.run(servable, {feed}, strings, fetches)
+    return read(signature, len(strings), outputs)
 
 
 def plan(signature: Any) -> tuple[str, list[str]]:

@@ -143,10 +143,7 @@ class Router:
         except Exception as error:  # whatever a request holds, the server goes on
             logger.exception("REST %s %s failed", method, path)
             code, answer = Code.INTERNAL, Answer(500, error_body(f"{type(error).__name__}: {error}"))
-        metrics.REQUEST_COUNT.add((call.name, code.name))
-        if code is Code.OK:
-            elapsed = (time.perf_counter() - begin) * 1e6
-            metrics.REQUEST_LATENCY.observe((call.name, call.method, "REST"), elapsed)
+        metrics.REGISTRY.request(call.name, call.method, "REST", code, time.perf_counter() - begin)
         return answer
 
     def _run(self, call: _Call, body: bytes) -> bytes:
