@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, final
 
 from pytest_tfsig import tensors
-from pytest_tfsig.model_server import batches, metrics
+from pytest_tfsig.model_server import batches, metrics, wire
 from pytest_tfsig.model_server.batches import Batch, Piece, Task
 from pytest_tfsig.model_server.engine import deadline
 from pytest_tfsig.model_server.status import Code, StatusError
@@ -268,9 +268,9 @@ class BatchingSession:
         self._queues: dict[tuple[frozenset[str], frozenset[str]], _Queue] = {}
         self._adding = threading.Lock()
 
-    def feed(self, value: np.ndarray[Any, Any] | Any) -> np.ndarray[Any, Any]:
+    def feed(self, value: np.ndarray[Any, Any] | Any, content: memoryview | None = None) -> np.ndarray[Any, Any]:
         """A tensor as an array, checked by TensorFlow as it would be without batching."""
-        return self._session.feed(value).take()
+        return self._session.feed(value, content).array()
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]], fetches: Sequence[str]) -> list[np.ndarray[Any, Any]]:
         """Run together with others; arguments and result as `engine.Session.run` has them.
@@ -286,9 +286,10 @@ class BatchingSession:
 
     def answer(
         self, feeds: Mapping[str, np.ndarray[Any, Any]], fetches: Sequence[str], *, packed: bool = False
-    ) -> list[bytes]:
+    ) -> list[wire.Parts]:
         """Run together with others, straight to serialised TensorProtos."""
-        return [tensors.to_proto(output, packed=packed).SerializeToString() for output in self.run(feeds, fetches)]
+        outputs = self.run(feeds, fetches)
+        return [[tensors.to_proto(output, packed=packed).SerializeToString()] for output in outputs]
 
     def close(self) -> None:
         """Free the session."""

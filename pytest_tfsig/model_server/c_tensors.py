@@ -20,13 +20,16 @@ from pytest_tfsig.model_server.status import Code, StatusError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Feed", "Scratch", "delete", "from_array", "from_bytes", "from_content", "from_proto", "to_array", "to_wire"]
+__all__ = ["Feed", "Scratch", "from_array", "from_bytes", "from_content", "from_proto", "to_array", "to_wire"]
 
 DT_STRING: Final = 7
 # Below this, parsing takes less time than giving up the GIL and waiting for it.
 _KEEP_GIL_BELOW: Final = 1 << 16
+# From here on an answer's values are joined to it from where TensorFlow has put them, without a copy in between.
+_VIEW_FROM: Final = 1 << 14
 # A TensorProto may stand for far more than it carries (one value repeated): from here on memory is asked first.
 _ASK_FOR_MEMORY_FROM: Final = 1 << 28
+_TENSOR_CONTENT: Final = 4  # field of TensorProto
 _MAX_RANK: Final = 254
 _STRING_WORDS: Final = 3  # a TF_TString takes three 64-bit words
 _SMALL, _LARGE, _OFFSET = 0, 1, 2  # the two lowest bits of a TF_TString; 3 is a view
@@ -52,22 +55,24 @@ class Scratch(threading.local):
 
 
 class Feed:
-    """A tensor of TensorFlow's that is ready to be fed, freed with this object."""
+    """A tensor of TensorFlow's, which is freed with this object."""
 
     __slots__ = ("_api", "handle")
 
     def __init__(self, api: Api, handle: int) -> None:
-        self.handle: int | None = handle
+        self.handle = handle
         self._api = api
 
-    def take(self) -> np.ndarray[Any, Any]:
-        """The tensor as an array, which owns it from now on."""
-        handle, self.handle = self.handle, None
-        return to_array(self._api, handle or 0)
+    def array(self) -> np.ndarray[Any, Any]:
+        """The tensor's values, which this object's end does not take away.
+
+        Raises:
+            StatusError: No array can show them.
+        """
+        return to_array(self._api, self)
 
     def __del__(self) -> None:
-        if self.handle:
-            self._api.quick.TF_DeleteTensor(self.handle)
+        self._api.quick.TF_DeleteTensor(self.handle)
 
 
 def from_bytes(api: Api, scratch: Scratch, data: bytes) -> int:
@@ -99,38 +104,47 @@ def affordable(number_of_bytes: int) -> bool:
     return number_of_bytes < free // 2
 
 
-def from_content(api: Api, dtype: tensors.DType, shape: Sequence[int], address: int, length: int) -> int:
-    """A tensor with a copy of `length` bytes at `address`, which lie as TensorFlow wants them (not for strings).
+def from_content(api: Api, dtype: tensors.DType, shape: Sequence[int], content: bytes | memoryview) -> int:
+    """A tensor with a copy of `content`, which lies as TensorFlow wants it (not for strings).
 
     The copy is the only one: TensorFlow keeps tensors at addresses divisible by 64, and bytes that came over a
     connection are not.
     """
     dims = (c_int64 * len(shape))(*shape)
-    handle = api.quick.TF_AllocateTensor(dtype.number, dims, len(shape), length)
+    handle = api.quick.TF_AllocateTensor(dtype.number, dims, len(shape), len(content))
     if not handle:
-        raise StatusError(Code.RESOURCE_EXHAUSTED, f"No memory for a tensor of {length} bytes")
-    if length:
-        ctypes.memmove(api.quick.TF_TensorData(handle), address, length)
+        raise StatusError(Code.RESOURCE_EXHAUSTED, f"No memory for a tensor of {len(content)} bytes")
+    if content:
+        source = np.frombuffer(content, np.uint8)
+        ctypes.memmove(api.quick.TF_TensorData(handle), source.ctypes.data, len(content))
     return int(handle)
 
 
-def from_proto(api: Api, scratch: Scratch, proto: Any) -> int:
+def from_proto(api: Api, scratch: Scratch, proto: Any, content: memoryview | None = None) -> int:
     """A tensor from a TensorProto message, under TensorFlow's own rules for what is well-formed.
+
+    Args:
+        api: TensorFlow.
+        scratch: This thread's.
+        proto: The message.
+        content: Its `tensor_content`, if that was left out of the message.
 
     Raises:
         StatusError: It is malformed, or stands for more than there is memory for.
     """
-    size = proto.ByteSize()
-    if size < _KEEP_GIL_BELOW and len(proto.tensor_shape.dim) <= _MAX_RANK:
-        _refuse_unaffordable(proto, size)
-        return from_bytes(api, scratch, proto.SerializeToString())
-    content = proto.tensor_content
+    if content is None:
+        data = proto.SerializeToString()
+        if len(data) < _KEEP_GIL_BELOW or not proto.HasField("tensor_shape"):
+            _refuse_unaffordable(proto, len(data))
+            return from_bytes(api, scratch, data)
+        content = memoryview(proto.tensor_content)
     shape = [dim.size for dim in proto.tensor_shape.dim]
     dtype = _plain_dtype(proto.dtype)
-    if content and dtype is not None and _fits(shape, dtype, len(content)):
-        return from_content(api, dtype, shape, ctypes.cast(ctypes.c_char_p(content), c_void_p).value or 0, len(content))
-    _refuse_unaffordable(proto, size)
-    return from_bytes(api, scratch, proto.SerializeToString())
+    if dtype is not None and _fits(shape, dtype, len(content)):
+        return from_content(api, dtype, shape, content)
+    whole = proto.SerializeToString() + wire.delimited(_TENSOR_CONTENT, bytes(content))
+    _refuse_unaffordable(proto, len(whole))
+    return from_bytes(api, scratch, whole)
 
 
 def _plain_dtype(number: int) -> tensors.DType | None:
@@ -166,17 +180,16 @@ def from_array(api: Api, scratch: Scratch, array: np.ndarray[Any, Any]) -> int:
     if dtype.number == DT_STRING:
         return from_bytes(api, scratch, tensors.to_proto(array).SerializeToString())
     array = np.ascontiguousarray(array, dtype.numpy).reshape(array.shape)
-    return from_content(api, dtype, array.shape, array.ctypes.data, array.nbytes)
+    return from_content(api, dtype, array.shape, array.reshape(-1).view(np.uint8).data)
 
 
 class _Memory:
     """A tensor's memory, which lives as long as an array looks at it."""
 
-    __slots__ = ("__array_interface__", "_delete", "_handle")
+    __slots__ = ("__array_interface__", "_owner")
 
-    def __init__(self, api: Api, handle: int, address: int, length: int) -> None:
-        self._delete = api.quick.TF_DeleteTensor
-        self._handle = handle
+    def __init__(self, owner: Feed, address: int, length: int) -> None:
+        self._owner = owner
         self.__array_interface__ = {
             "version": 3,
             "shape": (length,),
@@ -184,55 +197,43 @@ class _Memory:
             "data": (address, True),
         }
 
-    def __del__(self) -> None:
-        self._delete(self._handle)
 
-
-def delete(api: Api, handles: Sequence[int | None]) -> None:
-    """Free tensors; None stands for one that was never made."""
-    for handle in handles:
-        if handle:
-            api.quick.TF_DeleteTensor(handle)
-
-
-def to_array(api: Api, handle: int) -> np.ndarray[Any, Any]:
-    """A read-only view of the tensor, which the array owns from now on; strings are copied into Python's bytes.
+def to_array(api: Api, tensor: Feed) -> np.ndarray[Any, Any]:
+    """A read-only view of the tensor, which lives as long as the array does; strings are copied into Python's bytes.
 
     Raises:
-        StatusError: The tensor is of a kind that has no values to show (a resource, a variant).
+        StatusError: The tensor is of a kind that has no values to show (a resource, a variant), or has more dimensions
+            than an array can have.
     """
-    quick = api.quick
+    quick, handle = api.quick, tensor.handle
     number = quick.TF_TensorType(handle)
     shape = tuple(quick.TF_Dim(handle, axis) for axis in range(quick.TF_NumDims(handle)))
+    if len(shape) > tensors.MAX_DIMENSIONS:
+        raise StatusError(Code.UNIMPLEMENTED, f"A tensor of {len(shape)} dimensions cannot be shown as an array")
     try:
         dtype = tensors.dtype(number)
     except TensorError:
-        quick.TF_DeleteTensor(handle)
         raise StatusError(
-            Code.UNIMPLEMENTED, f"An output of TensorFlow's type {number} cannot be sent to a client"
+            Code.UNIMPLEMENTED, f"A tensor of TensorFlow's type {number} cannot be sent to a client"
         ) from None
     if number == DT_STRING:
-        try:
-            array = np.empty(math.prod(shape), object)
-            array[:] = _strings(quick.TF_TensorData(handle), array.size)
-            return array.reshape(shape)
-        finally:
-            quick.TF_DeleteTensor(handle)
+        strings = np.empty(math.prod(shape), object)
+        strings[:] = _strings(quick.TF_TensorData(handle), strings.size)
+        return strings.reshape(shape)
     length = quick.TF_TensorByteSize(handle)
     if not length:
-        quick.TF_DeleteTensor(handle)
         return np.empty(shape, dtype.numpy)
-    memory = _Memory(api, handle, quick.TF_TensorData(handle), length)
+    memory = _Memory(tensor, quick.TF_TensorData(handle), length)
     return np.asarray(memory).view(dtype.numpy).reshape(shape)
 
 
-def to_wire(api: Api, handle: int, *, packed: bool) -> bytes:
+def to_wire(api: Api, tensor: Feed, *, packed: bool) -> wire.Parts:
     """The tensor as a serialised TensorProto, with its values in the dtype's own field unless `packed`.
 
     Raises:
         StatusError: The tensor is of a kind that has no values to show (a resource, a variant).
     """
-    quick = api.quick
+    quick, handle = api.quick, tensor.handle
     number = quick.TF_TensorType(handle)
     entry = _WIRE.get(number)
     if entry is None:
@@ -242,17 +243,20 @@ def to_wire(api: Api, handle: int, *, packed: bool) -> bytes:
     address = quick.TF_TensorData(handle)
     if number == DT_STRING:
         values = _strings(address, math.prod(sizes))
-        return head + b"".join([b"\x42" + wire.varint(len(value)) + value for value in values])
+        return [head, b"".join([b"\x42" + wire.varint(len(value)) + value for value in values])]
     length = quick.TF_TensorByteSize(handle)
     if not length:
-        return head
+        return [head]
     field, integers = entry
-    if packed or integers is None:
+    payload: bytes | memoryview
+    if not (packed or integers is None):
+        payload = wire.varints(np.frombuffer((ctypes.c_ubyte * length).from_address(address), integers))
+    elif length < _VIEW_FROM:
         payload = ctypes.string_at(address, length)
     else:
-        payload = wire.varints(np.frombuffer((ctypes.c_ubyte * length).from_address(address), integers))
+        payload = np.asarray(_Memory(tensor, address, length)).data
     tag = b"\x22" if packed or field is None else wire.varint(field << 3 | 2)
-    return b"".join((head, tag, wire.varint(len(payload)), payload))
+    return [b"".join((head, tag, wire.varint(len(payload)))), payload]
 
 
 def _wire_forms() -> Iterator[tuple[int, tuple[int | None, np.dtype[Any] | None]]]:

@@ -6,7 +6,9 @@ import ctypes
 import time
 from contextvars import ContextVar
 from ctypes import c_char_p, c_void_p
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
+
+import numpy as np
 
 from pytest_tfsig import protos
 from pytest_tfsig.model_server import c_api, c_tensors, ops, wire
@@ -18,25 +20,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-
 __all__ = ["Session", "deadline"]
 
 #: When the request at hand must be answered, on the clock of `time.monotonic`; None: whenever it is ready.
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
+# A run this short is over before another thread has taken a part of it: it runs in the thread that asks for it, which
+# takes a third of the time. Longer ones are spread over TensorFlow's threads, as TensorFlow Serving does with all.
+_SHORT: Final = 0.001
+_SMOOTHING: Final = 0.1
+_INLINE: Final = b"\x18" + b"\xff" * 9 + b"\x01"  # RunOptions.inter_op_thread_pool = -1
 _GRAPH_DEF, _SIGNATURE_DEFS = 2, 5  # fields of MetaGraphDef
 
 
 class _Plan:
     """The graph's ends of one kind of run: TF_Outputs of what is fed and of what is fetched."""
 
-    __slots__ = ("feeds", "fetches", "number_of_feeds", "number_of_fetches")
+    __slots__ = ("feeds", "fetches", "number_of_feeds", "number_of_fetches", "seconds")
 
     def __init__(self, feeds: Sequence[Output], fetches: Sequence[Output]) -> None:
         self.number_of_feeds, self.number_of_fetches = len(feeds), len(fetches)
         self.feeds = (Output * len(feeds))(*feeds)
         self.fetches = (Output * len(fetches))(*fetches)
+        self.seconds = _SHORT  # what a run takes, smoothed
 
 
 @final
@@ -100,17 +106,11 @@ class Session:
         Raises:
             StatusError: TensorFlow's code and message.
         """
-        plan = self._plan(tuple(feeds), tuple(fetches))
-        handles = self._run(plan, feeds.values())
-        arrays: list[np.ndarray[Any, Any]] = []
-        try:
-            arrays.extend(c_tensors.to_array(self._api, handle) for handle in handles)
-        except StatusError:
-            c_tensors.delete(self._api, handles[len(arrays) + 1 :])
-            raise
-        return arrays
+        handles = self._run(self._plan(tuple(feeds), tuple(fetches)), feeds.values())
+        outputs = [Feed(self._api, handle) for handle in handles]
+        return [output.array() for output in outputs]
 
-    def answer(self, feeds: Mapping[str, Any], fetches: Sequence[str], *, packed: bool = False) -> list[bytes]:
+    def answer(self, feeds: Mapping[str, Any], fetches: Sequence[str], *, packed: bool = False) -> list[wire.Parts]:
         """Run the graph, as `run` does, straight to the wire.
 
         Args:
@@ -119,27 +119,32 @@ class Session:
             packed: Values as `tensor_content` rather than in the dtype's repeated field.
 
         Returns:
-            Serialised TensorProtos.
+            Serialised TensorProtos; their values may lie in TensorFlow's memory still, which lives as long as they do.
 
         Raises:
             StatusError: As for `run`.
         """
         handles = self._run(self._plan(tuple(feeds), tuple(fetches)), feeds.values())
-        try:
-            return [c_tensors.to_wire(self._api, handle, packed=packed) for handle in handles]
-        finally:
-            c_tensors.delete(self._api, handles)
+        outputs = [Feed(self._api, handle) for handle in handles]
+        return [c_tensors.to_wire(self._api, output, packed=packed) for output in outputs]
 
-    def feed(self, value: np.ndarray[Any, Any] | Any) -> Feed:
+    def feed(self, value: np.ndarray[Any, Any] | Any, content: memoryview | None = None) -> Feed:
         """A tensor made ready for `run`, so that what is wrong with it is known before anything runs.
 
         Args:
             value: A numpy array, a TensorProto message, or the bytes of one.
+            content: A TensorProto's `tensor_content`, if it was left where it is and out of the message.
 
         Raises:
             StatusError: A TensorProto is malformed.
         """
-        return Feed(self._api, self._tensor(value))
+        if isinstance(value, np.ndarray):
+            handle = c_tensors.from_array(self._api, self._scratch, value)
+        elif isinstance(value, bytes):
+            handle = c_tensors.from_bytes(self._api, self._scratch, value)
+        else:
+            handle = c_tensors.from_proto(self._api, self._scratch, value, content)
+        return Feed(self._api, handle)
 
     def close(self) -> None:
         """Free the session; nothing may run any more."""
@@ -153,7 +158,8 @@ class Session:
         inputs = (c_void_p * len(ready))(*[feed.handle for feed in ready])
         outputs = (c_void_p * plan.number_of_fetches)()
         status = self._scratch.status
-        options, _kept = _run_options()
+        options, _kept = _run_options(inline=plan.seconds < _SHORT)
+        started = time.perf_counter()
         self._api.slow.TF_SessionRun(
             self._session,
             options,
@@ -168,15 +174,9 @@ class Session:
             None,
             status,
         )
+        plan.seconds += _SMOOTHING * (time.perf_counter() - started - plan.seconds)
         self._api.check(status)
         return list(outputs)
-
-    def _tensor(self, value: Any) -> int:
-        if isinstance(value, bytes):
-            return c_tensors.from_bytes(self._api, self._scratch, value)
-        if hasattr(value, "tensor_content"):
-            return c_tensors.from_proto(self._api, self._scratch, value)
-        return c_tensors.from_array(self._api, self._scratch, value)
 
     def _plan(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> _Plan:
         key = (feeds, fetches)
@@ -219,14 +219,21 @@ def _open(api: c_api.Api, directory: Path, tags: Sequence[str], *, config: bytes
     return int(session)
 
 
-def _run_options() -> tuple[Any, bytes]:
-    """RunOptions with what is left of the request's time, and the bytes that must outlive them."""
+def _options(data: bytes) -> tuple[Any, bytes]:
+    """A `TF_Buffer` over serialised RunOptions, and the bytes that must outlive it."""
+    return ctypes.byref(Buffer(ctypes.cast(ctypes.c_char_p(data), c_void_p), len(data), None)), data
+
+
+_RUN_INLINE: Final = _options(_INLINE)
+
+
+def _run_options(*, inline: bool) -> tuple[Any, bytes]:
+    """RunOptions for one run, with what is left of the request's time."""
     due = deadline.get()
     if due is None:
-        return None, b""
+        return _RUN_INLINE if inline else (None, b"")
     milliseconds = max(1, int((due - time.monotonic()) * 1000))
-    data = b"\x10" + wire.varint(milliseconds)
-    return ctypes.byref(Buffer(ctypes.cast(ctypes.c_char_p(data), c_void_p), len(data), None)), data
+    return _options(b"\x10" + wire.varint(milliseconds) + (_INLINE if inline else b""))
 
 
 def _signatures(meta_graph: memoryview) -> dict[str, Any]:

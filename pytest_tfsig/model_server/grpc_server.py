@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import inference, introspection, metrics, predict
+from pytest_tfsig.model_server import inference, introspection, metrics, predict, predict_wire
 from pytest_tfsig.model_server.engine import deadline
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.manager import Manager
 
-    Method: TypeAlias = Callable[[Any, grpc.ServicerContext], bytes]
+    _Answer: TypeAlias = Callable[[Any, grpc.ServicerContext], bytes]
 
 __all__ = ["Server"]
 
@@ -31,6 +32,43 @@ _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _LARGEST_MESSAGE: Final = (1 << 31) - 1
 _FOREVER: Final = 1e9  # seconds; gRPC hands a far future to a call without a deadline
 _SPARE_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One method.
+
+    Args:
+        name: As the service has it.
+        parse: Bytes -> request.
+        answer: Request and context -> serialised response.
+        api: Its name in metrics; None for a method that is not counted.
+    """
+
+    name: str
+    parse: Callable[[bytes], Any]
+    answer: _Answer
+    api: str | None = None
+
+
+def _answer(call: _Call, data: bytes, context: grpc.ServicerContext) -> bytes:
+    started = time.perf_counter()
+    try:
+        request = call.parse(data)
+    except DecodeError:
+        # the real server's protobuf library says no more than that either
+        raise StatusError(Code.INTERNAL, "") from None
+    if call.api is None:
+        return call.answer(request, context)
+    model = request.model_spec.name
+    code = Code.OK
+    try:
+        return call.answer(request, context)
+    except StatusError as error:
+        code = error.code
+        raise
+    finally:
+        metrics.REGISTRY.request(model, call.api, "GRPC", code, time.perf_counter() - started)
 
 
 @final
@@ -102,103 +140,69 @@ class Server:
 
     def _prediction_service(self) -> dict[str, grpc.RpcMethodHandler]:
         manager = self._manager
-        calls: dict[str, tuple[Any, Callable[[Any], bytes], str | None]] = {
-            "Predict": (
-                protos.PredictRequest,
-                lambda request: predict.answer(manager, request, packed=self._packed),
-                "Predict",
-            ),
-            "Classify": (
-                protos.ClassificationRequest,
-                lambda request: inference.classify(manager, request).SerializeToString(),
-                "Classify",
-            ),
-            "Regress": (
-                protos.RegressionRequest,
-                lambda request: inference.regress(manager, request).SerializeToString(),
-                "Regress",
-            ),
-            "MultiInference": (
-                protos.MultiInferenceRequest,
-                lambda request: inference.multi_inference(manager, request).SerializeToString(),
-                None,
-            ),
-            "GetModelMetadata": (
-                protos.GetModelMetadataRequest,
-                lambda request: introspection.metadata(manager, request).SerializeToString(),
-                None,
-            ),
-        }
-        return {
-            f"/tensorflow.serving.PredictionService/{name}": self._unary(name, message, call, metric)
-            for name, (message, call, metric) in calls.items()
-        }
+        packed = self._packed
+
+        def answer_predict(request: predict_wire.Request, _context: Any) -> bytes:
+            return predict.answer(manager, request.message, request.contents, packed=packed)
+
+        def serialised(answer: Callable[[Any, Any], Any]) -> _Answer:
+            return lambda request, _context: answer(manager, request).SerializeToString()
+
+        calls = (
+            _Call("Predict", predict_wire.parse, answer_predict, "Predict"),
+            _Call("Classify", protos.ClassificationRequest.FromString, serialised(inference.classify), "Classify"),
+            _Call("Regress", protos.RegressionRequest.FromString, serialised(inference.regress), "Regress"),
+            _Call("MultiInference", protos.MultiInferenceRequest.FromString, serialised(inference.multi_inference)),
+            _Call("GetModelMetadata", protos.GetModelMetadataRequest.FromString, serialised(introspection.metadata)),
+        )
+        return {f"/tensorflow.serving.PredictionService/{call.name}": self._handler(call) for call in calls}
 
     def _model_service(self) -> dict[str, grpc.RpcMethodHandler]:
         manager = self._manager
 
-        def status(request: Any) -> bytes:
+        def status(request: Any, _context: Any) -> bytes:
             return bytes(introspection.status(manager, request).SerializeToString())
 
-        return {
-            "/tensorflow.serving.ModelService/GetModelStatus": self._unary(
-                "GetModelStatus", protos.GetModelStatusRequest, status
-            ),
-            "/tensorflow.serving.ModelService/HandleReloadConfigRequest": self._unary(
-                "HandleReloadConfigRequest", protos.ReloadConfigRequest, self._reload
-            ),
-        }
+        calls = (
+            _Call("GetModelStatus", protos.GetModelStatusRequest.FromString, status),
+            _Call("HandleReloadConfigRequest", protos.ReloadConfigRequest.FromString, self._reload),
+        )
+        return {f"/tensorflow.serving.ModelService/{call.name}": self._handler(call) for call in calls}
 
-    def _reload(self, request: Any) -> bytes:
+    def _reload(self, request: Any, context: grpc.ServicerContext) -> bytes:
         if request.config.WhichOneof("config") != "model_config_list":
             raise StatusError(
                 Code.INVALID_ARGUMENT,
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
                 "supported",
             )
-        self._manager.reload(request.config)
+        self._manager.reload(request.config, context.is_active)
         response = protos.ReloadConfigResponse()
         response.status.SetInParent()
         return bytes(response.SerializeToString())
 
-    def _unary(
-        self, name: str, message: Any, call: Callable[[Any], bytes], metric: str | None = None
-    ) -> grpc.RpcMethodHandler:
-        parse = message.FromString
-
-        def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+    def _handler(self, call: _Call) -> grpc.RpcMethodHandler:
+        def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             if not self._enter():
+                logger.warning("%s refused: more than %s requests at once", call.name, self._limit)
                 context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-            started = time.perf_counter()
             remaining = context.time_remaining()
             token = deadline.set(None if remaining is None or remaining > _FOREVER else time.monotonic() + remaining)
-            model = ""
             try:
-                request = parse(data)
-                if metric:
-                    model = request.model_spec.name
-                response = call(request)
-            except DecodeError:
-                logger.warning("%s refused: %s bytes that are no %s", name, len(data), message.DESCRIPTOR.name)
-                context.abort(grpc.StatusCode.INTERNAL, "")
+                return _answer(call, data, context)
             except StatusError as error:
-                logger.warning("%s refused: %s", name, error)
-                if metric:
-                    took = time.perf_counter() - started
-                    metrics.REGISTRY.request(model, metric, "GRPC", error.code, took)
+                logger.warning("%s refused: %s", call.name, error)
                 context.abort(_CODES[error.code], error.message)
+                raise
             except Exception as error:
-                logger.exception("%s failed", name)
+                logger.exception("%s failed", call.name)
                 context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+                raise
             finally:
                 deadline.reset(token)
                 self._leave()
-            if metric:
-                took = time.perf_counter() - started
-                metrics.REGISTRY.request(model, metric, "GRPC", Code.OK, took)
-            return response
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+        return grpc.unary_unary_rpc_method_handler(handle)
 
     def _enter(self) -> bool:
         with self._counting:

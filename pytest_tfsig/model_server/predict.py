@@ -48,19 +48,22 @@ def run(servable: Servable, signature_name: str, inputs: Mapping[str, Any]) -> d
         StatusError: As TensorFlow Serving refuses it.
     """
     signature = _signature(servable, signature_name or DEFAULT_SIGNATURE)
-    feeds = _feeds(servable, signature, inputs)
+    feeds = _feeds(servable, signature, inputs, {})
     aliases = _aliases(signature, ())
     with metrics.runtime(servable.name, "Predict"):
         outputs = servable.session.run(feeds, [signature.outputs[alias].name for alias in aliases])
     return dict(zip(aliases, outputs, strict=True))
 
 
-def answer(serving: Serving, request: Any, *, packed: bool = False) -> bytes:
+def answer(
+    serving: Serving, request: Any, contents: Mapping[str, memoryview] | None = None, *, packed: bool = False
+) -> bytes:
     """Answer a PredictRequest with a serialised PredictResponse.
 
     Args:
         serving: Where servables are found.
         request: The PredictRequest message.
+        contents: Alias -> `tensor_content` of inputs in whose message it was left out.
         packed: Outputs as `tensor_content` rather than in repeated fields.
 
     Raises:
@@ -71,16 +74,17 @@ def answer(serving: Serving, request: Any, *, packed: bool = False) -> bytes:
     with serving.get(request.model_spec) as servable:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = _signature(servable, name)
-        feeds = _feeds(servable, signature, request.inputs)
+        feeds = _feeds(servable, signature, request.inputs, contents or {})
         aliases = _aliases(signature, request.output_filter)
         fetches = [signature.outputs[alias].name for alias in aliases]
         with metrics.runtime(request.model_spec.name, "Predict"):
             outputs = servable.session.answer(feeds, fetches, packed=packed)
-        entries = [
-            wire.delimited(1, wire.delimited(1, alias.encode()) + wire.delimited(2, output))
-            for alias, output in zip(aliases, outputs, strict=True)
-        ]
-        return b"".join((*entries, _model_spec(request.model_spec.name, servable.version, name)))
+        parts: wire.Parts = []
+        for alias, output in zip(aliases, outputs, strict=True):
+            entry = [wire.delimited(1, alias.encode()), *wire.delimited_parts(2, output)]
+            parts += wire.delimited_parts(1, entry)
+        parts.append(_model_spec(request.model_spec.name, servable.version, name))
+        return b"".join(parts)
 
 
 def _signature(servable: Servable, name: str) -> Any:
@@ -97,7 +101,9 @@ def _model_spec(model: str, version: int, signature: str) -> bytes:
     return wire.delimited(2, spec.SerializeToString())
 
 
-def _feeds(servable: Servable, signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _feeds(
+    servable: Servable, signature: Any, inputs: Mapping[str, Any], contents: Mapping[str, memoryview]
+) -> dict[str, Any]:
     wanted = signature.inputs
     defaults = signature.defaults
     if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
@@ -118,7 +124,7 @@ def _feeds(servable: Servable, signature: Any, inputs: Mapping[str, Any]) -> dic
                 f"set: {_join(defaults)}",
             )
         try:
-            feeds[wanted[alias].name] = servable.session.feed(value)
+            feeds[wanted[alias].name] = servable.session.feed(value, contents.get(alias))
         except StatusError:
             raise StatusError(Code.INVALID_ARGUMENT, f"tensor parsing error: {alias}") from None
     if len(used) != len(inputs):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_tfsig.model_server.wire import Parts
+
 __all__ = ["Runnable", "Servable", "Serving", "Table"]
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Runnable(Protocol):
     """What runs a servable's graph: an `engine.Session`, or one that batches on top of it."""
 
-    def feed(self, value: np.ndarray[Any, Any] | Any) -> Any:
+    def feed(self, value: np.ndarray[Any, Any] | Any, content: memoryview | None = None) -> Any:
         """Make a tensor ready to be fed; what is wrong with it is known then."""
         ...
 
@@ -32,7 +34,7 @@ class Runnable(Protocol):
         """Run the graph from named tensors to named tensors."""
         ...
 
-    def answer(self, feeds: Mapping[str, Any], fetches: Sequence[str], *, packed: bool = False) -> list[bytes]:
+    def answer(self, feeds: Mapping[str, Any], fetches: Sequence[str], *, packed: bool = False) -> list[Parts]:
         """Run the graph, straight to serialised TensorProtos."""
         ...
 

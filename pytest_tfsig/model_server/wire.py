@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["delimited", "fields", "shape", "varint", "varints"]
+__all__ = ["Parts", "delimited", "delimited_parts", "fields", "shape", "varint", "varints"]
+
+#: A message in parts, to be joined once it is whole.
+Parts: TypeAlias = "list[bytes | memoryview]"
 
 _ONE_BYTE: Final = 0x80
 _BYTES: Final = [bytes((value,)) for value in range(_ONE_BYTE)]
@@ -60,6 +63,12 @@ def _many(wide: np.ndarray[Any, Any]) -> bytes:
 def delimited(number: int, payload: bytes) -> bytes:
     """A field with a length: a string, bytes, a message or packed numbers."""
     return varint(number << 3 | _LENGTH_DELIMITED) + varint(len(payload)) + payload
+
+
+def delimited_parts(number: int, parts: Parts) -> Parts:
+    """A field whose payload is in parts."""
+    length = sum(len(part) for part in parts)
+    return [varint(number << 3 | _LENGTH_DELIMITED) + varint(length), *parts]
 
 
 def shape(sizes: Sequence[int]) -> bytes:
