@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.contract.comparison import compare
@@ -11,7 +12,7 @@ from pytest_tfsig.contract.relations import Argmax, Monotone
 from pytest_tfsig.contract.tensor import shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_tfsig.contract.relations import Relation
     from pytest_tfsig.contract.signature import Signature
@@ -77,11 +78,16 @@ def _feature_conflicts(name: str, tensor: Tensor, spec: SignatureSpec) -> Iterat
 def _feature_differences(feature: Feature, parsed: FeatureSpec) -> Iterator[str]:
     if feature.dtype != parsed.dtype:
         yield f"the model parses {parsed.dtype}, but the contract states {feature.dtype}."
-    if parsed.kind == "fixed" and feature.kind == "fixed" and feature.shape != parsed.shape:
+    # A tf.Example carries a flat list, so [] and [1] are the same to callers.
+    if parsed.kind == feature.kind == "fixed" and _count(feature.shape) != _count(parsed.shape):
         stated, own = shape_text(feature.shape), shape_text(parsed.shape)
         yield f"the model parses the shape {own}, but the contract states {stated}."
     if parsed.required and not feature.required:
         yield "the model has no default for it, so callers must send it; state it as fixed and without a default."
+
+
+def _count(shape: Sequence[int | None] | None) -> int:
+    return math.prod(size or 0 for size in shape or ())
 
 
 def _relation_conflicts(relation: Relation, signature: Signature) -> Iterator[str]:

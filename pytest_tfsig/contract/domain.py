@@ -138,7 +138,7 @@ def _checked_value(dtype: str | None, value: object, key: str, encoding: str | N
     if isinstance(value, str):
         return _encoded(value, key, encoding or "utf-8")
     if isinstance(value, (int, float)) and dtype != "bool" and not (dtype in FLOAT_DTYPES and math.isinf(value)):
-        check_fits(dtype, f"{key}:", value)
+        check_fits(dtype, key, value)
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from pytest_tfsig.errors import ContractError
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
-_DURATION: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d]*)\s*")
+_DURATION: Final = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([^\W\d]*)\s*")
 _EXAMPLE: Final = 'write it with a unit: "800us", "25ms" or "1.5s"'
 
 

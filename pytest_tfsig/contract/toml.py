@@ -174,6 +174,9 @@ def _offending_key(table: Mapping[str, Any], path: list[str | int], form: type[m
 
 
 def _in_toml_words(what: str) -> str:
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
+    if missing is not None:
+        return f'the key "{missing[1]}" is missing'
     for python, toml in (
         ("`object`", "a table"),
         ("`array`", "a list"),

@@ -79,11 +79,15 @@ def _tensor(path: tuple[str, ...], tensor: Tensor, side: str) -> Iterator[str]:
     keys = _stated(tensor, leave_out=("features", "probabilities"))
     if tensor.shape is not None:
         keys["shape"] = ["?" if size is None else size for size in tensor.shape]
+    if tensor.values is not None and tensor.encoding is not None:
+        keys["values"] = [_Toml(_bytes(value, tensor.encoding)) for value in tensor.values if isinstance(value, bytes)]
     if tensor.probabilities is not None and not isinstance(tensor.probabilities, bool):
         keys["probabilities"] = _probabilities(tensor.probabilities, tensor.dtype)
     hint = _HINTS["string" if tensor.dtype == "string" else "output" if side == "outputs" else "number"]
     is_bare = not keys.keys() - {"dtype", "shape"} and tensor.features is None
     yield from _table(path, keys, hint if is_bare else None)
+    if tensor.features is not None:
+        yield f"[{_header((*path, 'features'))}]"
     for name, feature in (tensor.features or {}).items():
         yield from _table((*path, "features", name), _feature(feature))
 
@@ -148,6 +152,12 @@ def _key(key: str) -> str:
     return key if is_bare else _text(key)
 
 
+class _Toml(str):
+    """A value that is written already."""
+
+    __slots__ = ()
+
+
 def _value(value: Any) -> str:
     """Write a value as TOML."""
     for kind, write in _WRITERS:
@@ -161,15 +171,19 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _bytes(value: bytes) -> str:
-    """Write bytes as text where they are UTF-8, else as TensorFlow Serving's REST API does."""
+def _bytes(value: bytes, encoding: str = "utf-8") -> str:
+    """Write bytes as the text that is read back as them, else as TensorFlow Serving's REST API does."""
     try:
-        return _text(value.decode("utf-8"))
-    except UnicodeDecodeError:
-        return f'{{ b64 = "{base64.b64encode(value).decode("ascii")}" }}'
+        text = value.decode(encoding)
+        if text.encode(encoding) == value:
+            return _text(text)
+    except UnicodeError:
+        pass
+    return _value({"b64": base64.b64encode(value).decode("ascii")})
 
 
 _WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...]] = (
+    (_Toml, str),
     (str, _text),
     (bool, lambda value: "true" if value else "false"),  # before int, which a bool is
     ((int, float), repr),

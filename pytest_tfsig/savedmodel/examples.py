@@ -121,8 +121,10 @@ def _dense(node: Any, frame: _Frame, names: list[str], defaults: list[str]) -> I
 def _constant(frame: _Frame, tensor: str) -> Any:
     """Return the TensorProto behind a tensor, looking through identities and up through the calls; or None."""
     place: _Frame | None = frame
-    while place is not None:
+    seen: set[tuple[int, str]] = set()
+    while place is not None and (id(place), node_of(tensor)) not in seen:
         name = node_of(tensor)
+        seen.add((id(place), name))
         if name in place.scope.arguments:
             index = place.scope.arguments.index(name) + place.first
             inputs = _data_inputs(place.call)

@@ -1,0 +1,159 @@
+"""What a contract leaves open, taken from the SavedModel."""
+
+import pytest
+
+from pytest_tfsig import contract, savedmodel
+from pytest_tfsig.contract import Contract, Feature, Probabilities, Signature, Tensor
+from pytest_tfsig.errors import ContractError
+from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
+
+
+def spec(inputs, outputs, method="predict", dtype="float32"):
+    sides = ({name: TensorSpec(name, dtype, shape) for name, shape in side.items()} for side in (inputs, outputs))
+    return SignatureSpec("s", method, *sides)
+
+
+def shapes(signature):
+    return [{name: tensor.shape for name, tensor in side.items()} for side in (signature.inputs, signature.outputs)]
+
+
+def completed(signature, signature_spec):
+    return Contract({"s": signature}).completed({"s": signature_spec}).signatures["s"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "expected"),
+    [
+        ({"x": (None, 8)}, {"y": (None, 3)}, [{"x": ("batch", 8)}, {"y": ("batch", 3)}]),
+        ({"x": (None, None)}, {"y": (None, None)}, [{"x": ("batch", None)}, {"y": ("batch", None)}]),
+        ({"x": (None, 8), "k": ()}, {"y": (None,)}, [{"x": ("batch", 8), "k": ()}, {"y": ("batch",)}]),
+        ({"x": (2, 8)}, {"y": (None,)}, [{"x": (2, 8)}, {"y": (None,)}]),
+        ({"x": (None, 8), "z": (2,)}, {"y": (None,)}, [{"x": (None, 8), "z": (2,)}, {"y": (None,)}]),
+        ({"x": None}, {"y": None}, [{"x": None}, {"y": None}]),
+        ({"x": ()}, {"y": ()}, [{"x": ()}, {"y": ()}]),
+        (
+            {"ids": (None, None), "mask": (None, None), "one": (None,)},
+            {"y": (None, 2)},
+            [{"ids": ("batch", "dim_1"), "mask": ("batch", "dim_1"), "one": ("batch",)}, {"y": ("batch", 2)}],
+        ),
+        ({}, {"y": (None,)}, [{}, {"y": (None,)}]),
+    ],
+)
+def test_named_dimensions_are_inferred(inputs, outputs, expected):
+    found = Contract().completed({"s": spec(inputs, outputs)}).signatures["s"]
+    assert shapes(found) == expected
+
+
+def test_infer_reads_a_model(models):
+    found = contract.infer(savedmodel.read(models("keras_archive")))
+    assert found.model == models("keras_archive") / "1"
+    assert found.signatures == {
+        "serving_default": Signature(
+            "serving_default",
+            {"x": Tensor("float32", ["batch", 4])},
+            {"probabilities": Tensor("float32", ["batch", 2])},
+        )
+    }
+
+
+def test_what_is_inferred_reads_back_and_contradicts_nothing(models):
+    for name in ("parse_specs", "tensorflow_1", "vocabulary", "echo", "anyrank"):
+        model = savedmodel.read(models(name))
+        inferred = contract.infer(model)
+        assert contract.loads(contract.dumps(inferred)).signatures == inferred.signatures
+        for key, signature in inferred.signatures.items():
+            assert contract.contradictions(signature, model.signatures[key]) == []
+
+
+def test_features_are_inferred(models):
+    inferred = contract.infer(savedmodel.read(models("parse_specs"))).signatures["direct"]
+    assert inferred.inputs["examples"].features == {
+        "name": Feature("string", default=[b"none"]),
+        "opt": Feature("int64", default=[7]),
+        "ragged": Feature("int64", None, kind="ragged"),
+        "same": Feature("float32", [2, 2], default=[0.5] * 4),
+        "steps": Feature("float32", [2], kind="variable"),
+        "tags": Feature("string", None, kind="variable"),
+        "x": Feature("float32", [3]),
+    }
+
+
+OWN = spec({"x": (None, 8)}, {"y": (None, 3)})
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (Signature("s"), [{"x": ("batch", 8)}, {"y": ("batch", 3)}]),
+        (Signature("s", {"x": Tensor("float32", ["n", 8])}), [{"x": ("n", 8)}, {"y": ("n", 3)}]),
+        (Signature("s", {}, {"y": Tensor("float32", ["n", 3])}), [{"x": ("n", 8)}, {"y": ("n", 3)}]),
+        (Signature("s", {"x": Tensor(min=0)}), [{"x": ("batch", 8)}, {"y": ("batch", 3)}]),
+        (Signature("s", {"x": Tensor(shape=["batch", "?"])}), [{"x": ("batch", None)}, {"y": ("batch", 3)}]),
+        (Signature("s", {"x": Tensor("float32")}), [{"x": ("batch", 8)}, {"y": ("batch", 3)}]),
+        (Signature("s", {}, {"y": Tensor("float32")}), [{"x": ("batch", 8)}, {"y": None}]),
+        (Signature("s", {}, {"y": Probabilities()}), [{"x": ("batch", 8)}, {"y": ("batch", 3)}]),
+    ],
+)
+def test_partial_contracts_are_completed(stated, expected):
+    found = completed(stated, OWN)
+    assert shapes(found) == expected
+    assert {tensor.dtype for tensor in (*found.inputs.values(), *found.outputs.values())} == {"float32"}
+
+
+def test_a_completed_rule_has_the_tolerance_of_its_dtype():
+    assert completed(Signature("s", {}, {"y": Probabilities()}), OWN).outputs["y"].probabilities.atol == 1e-5
+
+
+def test_all_else_is_kept():
+    stated = Signature("s", dims={"batch": (1, 4)}, latency={"p99": "1s"}, checks={"drift": False})
+    found = completed(stated, OWN)
+    assert (found.dims, found.latency, found.checks) == (stated.dims, stated.latency, stated.checks)
+
+
+def test_the_method_is_the_models_where_nothing_is_stated():
+    own = spec({"inputs": (None,)}, {"scores": (None, 3)}, "classify", "string")
+    assert completed(Signature("s"), own).method == "classify"
+    assert completed(Signature("s", {"inputs": Tensor("string", ["batch"])}), own).method == "predict"
+
+
+def test_stated_features_are_merged_with_those_of_the_graph():
+    own = SignatureSpec(
+        "s",
+        "predict",
+        {
+            "e": TensorSpec(
+                "e", "string", (None,), features={"a": FeatureSpec("a", "float32"), "b": FeatureSpec("b", "int64")}
+            )
+        },
+        {"y": TensorSpec("y", "float32", (None,))},
+    )
+    stated = Signature("s", {"e": Tensor("string", ["batch"], features={"a": Feature("float32", min=0)})})
+    assert completed(stated, own).inputs["e"].features == {"a": Feature("float32", min=0), "b": Feature("int64")}
+    text = Signature("s", {"e": Tensor("string", ["batch"], encoding="utf-8")})
+    assert completed(text, own).inputs["e"].features is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (Signature("q"), 'f.toml: the model has no signature "q"; known: s.'),
+        (Signature("s", {"z": Tensor(min=0)}), "f.toml: signatures.s.inputs.z: it states no dtype"),
+        (
+            Signature("s", {"x": Tensor(encoding="utf-8")}),
+            'f.toml: signatures.s.inputs.x: encoding = "utf-8" describes',
+        ),
+        (
+            Signature("s", dims={"bach": (1, 2)}),
+            "f.toml: signatures.s.dims.bach: no shape has a dimension of that name",
+        ),
+    ],
+)
+def test_contracts_that_cannot_be_completed(stated, message):
+    with pytest.raises(ContractError) as raised:
+        Contract({stated.name: stated}, source="f.toml").completed({"s": OWN})
+    assert str(raised.value).startswith(message)
+
+
+def test_a_method_that_nothing_serves():
+    with pytest.raises(ContractError, match='"s" has the method "mine", which nothing serves'):
+        Contract().completed({"s": spec({}, {}, "mine")})
