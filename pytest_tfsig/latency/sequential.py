@@ -26,6 +26,9 @@ _SMALL_MARGINS = (1.25, 1.6, 2.5)
 _EXCESSES = (1.5, 3.0, 10.0, 40.0)
 """How far beyond its budget, as ratios of odds, the model is imagined when the budget is to be refuted."""
 
+_RESERVE = math.log(4 / 3)
+"""Further evidence wanted of a pass with bad requests among them, for dependence that a sample does not reveal."""
+
 # Sums of a few thousand equal weights may miss an exact threshold by their rounding; this is far above that and far
 # below the weight of one request.
 _ROUNDING = 1e-9
@@ -41,7 +44,8 @@ class RateTest:
     so by Ville's inequality it ever reaches 1 / alpha with a probability of at most alpha: a false pass, however
     often one looks and whenever one stops. The second is the same against the budget, a mixture over rates above q0:
     while the rate is at most q0 it reaches 1 / beta with a probability of at most beta. Neither reached is neither
-    proved.
+    proved. A sample with bad requests in it has to exceed 1 / alpha by a third: that keeps a part of alpha in reserve
+    for what the look for dependence may miss.
 
     Where requests depend on their neighbours, `block` is the number of requests after which the dependence is over.
     The requests of a block share one request's evidence (each counts with the power 1 / block, which Hölder's
@@ -83,7 +87,8 @@ class RateTest:
         if requests < LEAST:
             return None
         pending = block - 1
-        if self.log_kept(requests + pending, bad + pending, block) >= -math.log(self.alpha) - _ROUNDING:
+        wanted = -math.log(self.alpha) + (_RESERVE if bad else 0.0)
+        if self.log_kept(requests + pending, bad + pending, block) >= wanted - _ROUNDING:
             return "pass"
         if self.log_broken(requests + pending, bad, block) >= -math.log(self.beta) - _ROUNDING:
             return "fail"
