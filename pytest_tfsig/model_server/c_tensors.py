@@ -278,20 +278,21 @@ _WIRE: Final = dict(_wire_forms())
 
 def _strings(address: int, count: int) -> list[bytes]:
     """The values of `count` TF_TStrings: short ones lie in the words themselves, long ones behind a pointer."""
-    result = [b""] * count
-    words = ctypes.cast(address, ctypes.POINTER(ctypes.c_uint64))
     size = 8 * _STRING_WORDS
+    raw = ctypes.string_at(address, count * size)
+    words = memoryview(raw).cast("Q")
     read = ctypes.string_at
+    result = []
     for index in range(count):
         first = words[index * _STRING_WORDS]
+        start = index * size
         kind = first & 3
         if kind == _SMALL:
-            result[index] = read(address + index * size + 1, (first & 0xFF) >> 2)
+            result.append(raw[start + 1 : start + 1 + ((first & 0xFF) >> 2)])
         elif kind == _LARGE:
-            result[index] = read(words[index * _STRING_WORDS + 2], first >> 2)
+            result.append(read(words[index * _STRING_WORDS + 2], first >> 2))
         elif kind == _OFFSET:
-            offset = first >> 32
-            result[index] = read(address + index * size + offset, (first & 0xFFFFFFFF) >> 2)
+            result.append(read(address + start + (first >> 32), (first & 0xFFFFFFFF) >> 2))
         else:
-            result[index] = read(words[index * _STRING_WORDS + 1], first >> 2)
+            result.append(read(words[index * _STRING_WORDS + 1], first >> 2))
     return result
