@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -54,29 +55,16 @@ def arrays(tensor: Tensor, shape: Sequence[int]) -> SearchStrategy[NDArray[Any]]
 
 def draw_array(source: Source, values: Values, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of ``shape`` that ``source`` determines."""
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if count <= ELEMENTWISE:
-        array = np.empty(shape, dtype=values.dtype)
-        flat = array.reshape(-1)
-        for position in range(count):
-            flat[position] = _cell(source, values)
-        return array
+        return values.cells(source, count).reshape(shape)
     pattern = _DECK[source.choose(len(_DECK))]
     array = pattern(values, shape, source.generator())
     cells = source.choose(_MOST_CELLS + 1)
-    if cells and not array.flags.writeable:
-        array = array.copy()
-    flat = array.reshape(-1)
-    for _ in range(cells):
-        flat[source.choose(count)] = _cell(source, values)
+    if cells:
+        positions = [source.choose(count) for _ in range(cells)]
+        array.reshape(-1)[positions] = values.cells(source, cells)
     return array
-
-
-def _cell(source: Source, values: Values) -> Any:
-    # One in three cells is free: points find bugs, but only free values tell cells apart.
-    points = values.points
-    choice = source.choose(len(points) + len(points) // 2 + 1)
-    return points[choice] if choice < len(points) else values.free(source)
 
 
 def _checked(shape: Sequence[int]) -> tuple[int, ...]:

@@ -52,17 +52,12 @@ class _Field:
 
     def drawn(self, source: Source) -> list[Any]:
         counts = self.counts()
-        return [self._cell(source) for _ in range(counts[source.choose(len(counts))])]
+        return [_plain(value) for value in self.values.cells(source, counts[source.choose(len(counts))])]
 
     def typical(self, rng: np.random.Generator) -> list[Any]:
         counts = self.counts()
         count = counts[int(rng.integers(len(counts)))] or counts[0]
         return [_plain(value) for value in self.values.typical((count,), rng)]
-
-    def _cell(self, source: Source) -> Any:
-        points = self.values.points
-        choice = source.choose(len(points) + len(points) // 2 + 1)
-        return _plain(points[choice] if choice < len(points) else self.values.free(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +94,9 @@ class Examples:
         high = {name: field.filled(field.values.ends[1]) for name, field in self.fields.items()}
         return low, high
 
-    def free(self, source: Source) -> Example:
-        """Return a drawn example; optional features may be missing."""
-        return {
-            name: field.drawn(source)
-            for name, field in self.fields.items()
-            if field.feature.required or source.choose(3)
-        }
+    def cells(self, source: Source, count: int) -> NDArray[Any]:
+        """Return a vector of ``count`` examples, half of them `points`; optional features may be missing."""
+        return _objects([self._cell(source) for _ in range(count)])
 
     def simpler(self, value: Example) -> Iterator[Example]:
         """Yield examples with fewer features, fewer values, or one simpler value."""
@@ -125,7 +116,7 @@ class Examples:
         """Return examples of every kind, some without their optional features."""
         source = SeededSource(rng)
         count = min(_POOL, math.prod(shape)) or 1
-        return self.some_of([self.free(source) for _ in range(count)], shape, rng)
+        return self.some_of([self._drawn(source) for _ in range(count)], shape, rng)
 
     def near(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return the simpler examples."""
@@ -133,9 +124,18 @@ class Examples:
 
     def some_of(self, values: Sequence[Example], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return an array of ``values``, each cell one of them."""
-        pool = np.empty(len(values), dtype=object)
-        pool[:] = values
-        return pool[rng.integers(len(values), size=math.prod(shape))].reshape(shape)
+        return _objects(values)[rng.integers(len(values), size=math.prod(shape))].reshape(shape)
+
+    def _cell(self, source: Source) -> Example:
+        choice = source.choose(2 * len(self.points))
+        return self.points[choice] if choice < len(self.points) else self._drawn(source)
+
+    def _drawn(self, source: Source) -> Example:
+        return {
+            name: field.drawn(source)
+            for name, field in self.fields.items()
+            if field.feature.required or source.choose(3)
+        }
 
     def _typical(self, rng: np.random.Generator) -> Example:
         return {name: field.typical(rng) for name, field in self.fields.items()}
@@ -179,8 +179,14 @@ def parsed(data: bytes) -> Example:
     return found
 
 
+def _objects(values: Sequence[Example]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
 def _values(feature: Feature, where: str) -> Values:
-    return strings(feature, where) if feature.dtype == "string" else numbers(feature, where)
+    return strings(feature) if feature.dtype == "string" else numbers(feature, where)
 
 
 def _points(fields: Mapping[str, _Field]) -> Iterator[Example]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import hypothesis
 from hypothesis import Phase
 from hypothesis import strategies as st
-from hypothesis.errors import UnsatisfiedAssumption
 
 from pytest_tfsig.strategies.corners import corner_arrays
 from pytest_tfsig.strategies.memory import Memory
 from pytest_tfsig.strategies.minimize import Spent, minimized
+from pytest_tfsig.strategies.mutate import mutated
 from pytest_tfsig.strategies.quietly import run, sample
 from pytest_tfsig.strategies.signatures import Arrays, Inputs, Plan, plan
 from pytest_tfsig.strategies.source import HypothesisSource, SeededSource, generator
@@ -76,13 +77,12 @@ def explore(
 
     Args:
         signature: Whose inputs are tried.
-        examine: Called with each. An AssertionError is a violation; any other exception ends the search and is raised;
-            `hypothesis.assume` passes an input over.
+        examine: Called with each. An AssertionError is a violation; any other exception ends the search and is raised.
         max_examples: How many inputs to try before shrinking.
         seed: Determines the random ones.
         database: A folder that remembers falsifying inputs between runs.
-        target: If given, numbers that ``examine`` returns are what Hypothesis climbs, under this label, in the second
-            half of the random inputs.
+        target: If given, ``examine`` returns a number under this name, and the second half of the random inputs are
+            made from the one with the highest so far.
         seeds: Real inputs, such as recorded requests.
         shrink_requests: Calls of ``examine`` that shrinking may take.
         shrink_seconds: Time that shrinking may take. A call under way is not interrupted.
@@ -127,7 +127,7 @@ def draws(signature: Signature, n: int, seed: int, *, sizes: Mapping[str, int] |
 
 def _random(ready: Plan, n: int, seed: int, sizes: Mapping[str, int]) -> Iterator[Arrays]:
     source = SeededSource(generator(seed), sample)
-    known: dict[Key, int] = {**sizes}
+    known: dict[Key, int] = {name: size for name, size in sizes.items()}  # noqa: C416 - dict() keeps the narrower key type
     return (ready.draw(source, known) for _ in range(n))
 
 
@@ -154,7 +154,17 @@ class _Budget:
 class _Search:
     """One search: what it tried, and the smallest violation so far."""
 
-    __slots__ = ("_budget", "_error", "_examine", "_falsifying", "_origin", "_ready", "examples_run")
+    __slots__ = (
+        "_best",
+        "_budget",
+        "_error",
+        "_examine",
+        "_falsifying",
+        "_highest",
+        "_origin",
+        "_ready",
+        "examples_run",
+    )
 
     def __init__(self, ready: Plan, examine: Callable[[Inputs], float | None], budget: _Budget) -> None:
         self._ready = ready
@@ -163,6 +173,8 @@ class _Search:
         self._falsifying: Arrays | None = None
         self._error: AssertionError | None = None
         self._origin = ""
+        self._best: Arrays | None = None
+        self._highest = -math.inf
         self.examples_run = 0
 
     def fails(self, origin: str, arrays: Arrays) -> bool:
@@ -176,15 +188,18 @@ class _Search:
         return False
 
     def random(self, count: int, seed: int, target: str | None) -> None:
-        """Try random inputs, from a seed, which is faster and varies more, where Hypothesis has nothing to add."""
-        if count <= 0:
+        """Try random inputs: from a seed, which is faster and varies more, but for users' own strategies."""
+        if self._ready.owns:
+            self._hypothesis(count, seed, target)
             return
-        climbing = count if self._ready.owns else count // 2 if target else 0
+        climbing = count // 2 if target else 0
         for arrays in _random(self._ready, count - climbing, seed, {}):
             if self.fails("random", arrays):
                 return
-        if climbing:
-            self._hypothesis(climbing, seed, target)
+        source = SeededSource(generator(seed + 1))
+        for _ in range(climbing):
+            if self._best is None or self.fails("random", mutated(self._ready, self._best, source)):
+                return
 
     def shrunk(self) -> Arrays | None:
         """Make the violation found as small as the budget allows; return its arrays, None if there is none."""
@@ -205,10 +220,10 @@ class _Search:
         Raises:
             AssertionError: It shows a violation.
         """
-        try:
-            return self._examine(self._ready.finish(arrays))
-        except UnsatisfiedAssumption:
-            return None
+        score = self._examine(self._ready.finish(arrays))
+        if score is not None and score > self._highest:
+            self._best, self._highest = arrays, float(score)
+        return score
 
     def _attempt(self, arrays: Arrays, wanted: object) -> AssertionError | None:
         """Return the violation that a smaller input shows, if it is the wanted one."""
@@ -224,7 +239,9 @@ class _Search:
         return None
 
     def _hypothesis(self, count: int, seed: int, target: str | None) -> None:
-        """Let Hypothesis draw, climb and shrink."""
+        """Let Hypothesis draw, climb and shrink: only it can, where a user's own strategy draws."""
+        if count <= 0:
+            return
 
         def examine(arrays: Arrays) -> None:
             shrinking = self._error is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.errors import StrategyError
@@ -34,5 +35,5 @@ def values_of(tensor: Tensor, where: str) -> Values:
     if tensor.image is not None:
         return images(tensor.image)
     if tensor.dtype != "string":
-        return numbers(tensor, where)
-    return strings(tensor, where)
+        return numbers(tensor if tensor.probabilities is None else replace(tensor, min=0.0, max=1.0), where)
+    return strings(tensor)

@@ -22,6 +22,7 @@ __all__ = ["Spent", "minimized"]
 # More cells than these are not simplified one by one: nobody would read them.
 _MOST_CELLS: Final = 16
 _ROUNDS: Final = 4
+_SMALL: Final = 4
 
 
 class Spent(Exception):  # noqa: N818 - it ends the work, it is no error
@@ -124,14 +125,12 @@ class _Shrinking:
         for keep in (slice(0, low), slice(size - low, size)):
             if size > low and self._try_keeping(axes, np.arange(size)[keep]):
                 return
-        chunk = max(1, (size - low) // 2)
-        while chunk:
+        for chunk in _chunks(size - low):
             start = 0
             while start < (size := self.arrays[name].shape[axis]):
                 kept = np.delete(np.arange(size), slice(start, start + chunk))
                 if len(kept) < low or not self._try_keeping(axes, kept):
                     start += chunk
-            chunk //= 2
 
     def _try_keeping(self, axes: list[tuple[str, int]], kept: NDArray[Any]) -> bool:
         candidate = dict(self.arrays)
@@ -171,6 +170,12 @@ class _Shrinking:
             return False
         self.arrays, self.error = candidate, error
         return True
+
+
+def _chunks(most: int) -> list[int]:
+    """Return how many slices to take away at once: halves of halves, and small numbers that keep a size odd or even."""
+    halves = {most >> shift for shift in range(1, most.bit_length())}
+    return sorted({*halves, *range(1, min(most, _SMALL) + 1)}, reverse=True)
 
 
 def _with_cell(array: NDArray[Any], position: int, value: Any) -> NDArray[Any]:

@@ -13,6 +13,8 @@ from pytest_tfsig import tensors
 from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies import bulk
 from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END
+from pytest_tfsig.strategies.patterns import repeated
+from pytest_tfsig.strategies.source import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Numbers", "numbers"]
 
 _GENERATED: Final = (np.dtype(np.float32), np.dtype(np.float64))
-# Steps of a float that is drawn on its own: enough to differ, few enough to read.
-_STEPS: Final = 2**16 + 1
+# Of the words that draw a cell, those that stand for a point.
+_POINT_WORDS: Final = WORDS * 2 // 3
+# Past this many values the same ones come again: copying is several times faster than drawing. It is a prime number,
+# so that no two rows of a batch, or channels of an image, begin at the same one.
+_BLOCK: Final = 262_139
 
 # Typical undeclared floats are standardised features and small measurements.
 _TYPICAL_FLOAT: Final = 4.0
@@ -71,19 +76,19 @@ class Numbers:
             return self.points[0], self.points[-1]
         return self.low, self.high
 
-    def free(self, source: Source) -> Any:
-        """Return a drawn value that need not be one of `points`."""
+    def cells(self, source: Source, count: int) -> NDArray[Any]:
+        """Return a vector of ``count`` values, two in three of them `points`, each drawn on its own."""
+        # Points find bugs, but only other values tell cells apart.
+        words = source.words(count)
+        points = np.array(self.points, dtype=self.dtype)
         if self.closed:
-            return self.points[source.choose(len(self.points))]
+            return points[words * len(points) // WORDS]
+        chosen = points[np.minimum(words * len(points) // _POINT_WORDS, len(points) - 1)]
+        shares = (words - _POINT_WORDS) / (WORDS - 1 - _POINT_WORDS)
         low, high = self.typical_range
-        if self._is_integer:
-            return self.dtype.type(int(low) + source.choose(int(high) - int(low) + 1))
-        share = source.choose(_STEPS) / (_STEPS - 1)
-        value: float | complex = low * (1 - share) + high * share
-        if self._is_complex:
-            share = source.choose(_STEPS) / (_STEPS - 1)
-            value = complex(value, low * (1 - share) + high * share)
-        return self.cast(value)[()]
+        between = low * (1 - shares) + high * shares
+        other = self.cast(np.rint(between) if self._is_integer else between * (1 + 1j) if self._is_complex else between)
+        return np.where(words < _POINT_WORDS, chosen, other)
 
     def simpler(self, value: Any) -> Iterator[Any]:
         """Yield values that are simpler than ``value``, the simplest first."""
@@ -102,29 +107,31 @@ class Numbers:
         low, high = self.typical_range
         if self.closed or self._is_integer or (low, high) == (float(self.low), float(self.high)):
             return self.anywhere(shape, rng)
-        return self._parts(lambda part: bulk.normal(part, shape, rng, (low + high) / 2, (high - low) / 4))
+        return self._in_parts(
+            shape, lambda size, part: bulk.normal(part, size, rng, (low + high) / 2, (high - low) / 4)
+        )
 
     def anywhere(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values spread evenly over all that may be held."""
         if self.closed:
             return self.some_of(self.points, shape, rng)
         if self._is_integer:
-            return bulk.integers_between(self.dtype, int(self.low), int(self.high), shape, rng)
-        return self._parts(lambda part: bulk.uniform(part, shape, rng, float(self.low), float(self.high)))
+            low, high = int(self.low), int(self.high)
+            return _in_blocks(shape, lambda size: bulk.integers_between(self.dtype, low, high, size, rng))
+        ends = float(self.low), float(self.high)
+        return self._in_parts(shape, lambda size, part: bulk.uniform(part, size, rng, *ends))
 
     def near(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values of every magnitude, most of them near the simplest one."""
         if self.closed or self._is_integer:
             return self.anywhere(shape, rng)
-        return self._parts(lambda part: bulk.magnitudes(part, shape, rng, float(self.low), float(self.high)))
+        ends = float(self.low), float(self.high)
+        return self._in_parts(shape, lambda size, part: bulk.magnitudes(part, size, rng, *ends))
 
     def some_of(self, values: Sequence[Any], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return an array of ``values``, each cell one of them."""
-        # Looking up cells of one byte is several times faster than of eight.
-        kind = np.uint8 if len(values) <= 256 else np.int64  # noqa: PLR2004 - what a byte can tell apart
-        cells = rng.integers(len(values), size=math.prod(shape), dtype=kind)
-        chosen: NDArray[Any] = np.array(values, dtype=self.dtype)[cells]
-        return chosen.reshape(shape)
+        pool = np.array(values, dtype=self.dtype)
+        return _in_blocks(shape, lambda size: pool[rng.integers(len(pool), size=size)])
 
     def cast(self, values: Any) -> NDArray[Any]:
         """Return ``values`` as an array of `dtype`, brought back to what may be held where rounding left it."""
@@ -142,14 +149,24 @@ class Numbers:
     def _is_complex(self) -> bool:
         return self.dtype.kind == "c"
 
-    def _parts(self, make: Callable[[np.dtype[Any]], NDArray[Any]]) -> NDArray[Any]:
-        if not self._is_complex:
-            part = self.dtype if self.dtype in _GENERATED else np.dtype(np.float32)
-            return self.cast(make(part))
-        part = np.dtype(type(self.low))
-        whole = make(part).astype(self.dtype)
-        whole.imag = make(part)
-        return whole
+    def _in_parts(self, shape: tuple[int, ...], make: Callable[[int, np.dtype[Any]], NDArray[Any]]) -> NDArray[Any]:
+        """Return floats or complex numbers of ``shape``, given a function that returns a vector of floats."""
+
+        def block(size: int) -> NDArray[Any]:
+            if not self._is_complex:
+                return self.cast(make(size, self.dtype if self.dtype in _GENERATED else np.dtype(np.float32)))
+            part = np.dtype(type(self.low))
+            whole = make(size, part).astype(self.dtype)
+            whole.imag = make(size, part)
+            return whole
+
+        return _in_blocks(shape, block)
+
+
+def _in_blocks(shape: tuple[int, ...], make: Callable[[int], NDArray[Any]]) -> NDArray[Any]:
+    """Return an array of ``shape`` whose values repeat after `_BLOCK`, given a function that returns a vector."""
+    count = math.prod(shape)
+    return make(count).reshape(shape) if count <= _BLOCK else repeated(make(_BLOCK), shape)
 
 
 def numbers(tensor: Tensor | Feature, where: str = "tensor") -> Numbers:
@@ -164,9 +181,9 @@ def numbers(tensor: Tensor | Feature, where: str = "tensor") -> Numbers:
     """
     entry = tensors.dtype(tensor.dtype)
     if tensor.values is not None:
-        return _closed(entry.numpy, tensor.values, where)
+        return _closed(entry.numpy, tensor.values)
     if entry.name == "bool":
-        return _closed(entry.numpy, (False, True), where)
+        return _closed(entry.numpy, (False, True))
     if entry.is_complex:
         return _complex(entry.numpy, finite=_is_finite(tensor))
     if entry.is_integer:
@@ -178,10 +195,8 @@ def _is_finite(tensor: Tensor | Feature) -> bool:
     return bool(getattr(tensor, "finite", True))
 
 
-def _closed(dtype: np.dtype[Any], values: Iterable[Any], where: str) -> Numbers:
+def _closed(dtype: np.dtype[Any], values: Iterable[Any]) -> Numbers:
     points = _unique(dtype.type(value) for value in values)
-    if not points:
-        raise StrategyError(f"{where}: values is empty, so nothing can be drawn; list at least one value.")
     ordered = sorted(points, key=float)
     return Numbers(dtype, points, ordered[0], ordered[-1], (float(ordered[0]), float(ordered[-1])), closed=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,9 +53,9 @@ class Own:
             StrategyError: What it drew is not what the contract declares.
         """
         strategy = self.strategy
-        if strategy is None:
-            strategy = _strategy(self.function(shape=shape) if self.function else None, self.where)
-        return self._checked(source.draw(strategy), shape)
+        if strategy is None and self.function is not None and shape is not None:
+            strategy = _for_shape(self.function, shape)
+        return self._checked(source.draw(_strategy(strategy, self.where)), shape)
 
     def _checked(self, drawn: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
         wanted = tensors.dtype(self.tensor.dtype)
@@ -107,6 +108,12 @@ def own(tensor: Tensor, where: str) -> Own | None:
         name = f"{type(error).__name__}: {error}"
         raise StrategyError(f"{where}.strategy raised {name}; mend the function {tensor.strategy}.") from error
     return Own(tensor, where, _strategy(returned, where), None)
+
+
+@lru_cache(maxsize=256)
+def _for_shape(function: Callable[..., Any], shape: tuple[int, ...]) -> Any:
+    """Call a user's function once for each shape, so that what is known about its strategy is kept."""
+    return function(shape=shape)
 
 
 def _strategy(returned: Any, where: str) -> SearchStrategy[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.strategies.source import Source
 
-__all__ = ["PATTERNS", "Pattern", "Values", "filled"]
+__all__ = ["PATTERNS", "Pattern", "Values", "filled", "repeated"]
 
 Shape = tuple[int, ...]
 
@@ -45,8 +46,8 @@ class Values(Protocol):
         """The two ends of what may be held."""
         ...
 
-    def free(self, source: Source) -> Any:
-        """Return a drawn value that need not be one of `points`."""
+    def cells(self, source: Source, count: int) -> NDArray[Any]:
+        """Return a vector of ``count`` values, some of them `points` and some of them not, each drawn on its own."""
         ...
 
     def simpler(self, value: Any) -> Iterator[Any]:
@@ -54,7 +55,7 @@ class Values(Protocol):
         ...
 
     def typical(self, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
-        """Return values as a caller usually sends them."""
+        """Return values as a caller usually sends them, in an array that may be written to."""
         ...
 
     def anywhere(self, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
@@ -78,6 +79,15 @@ def filled(values: Values, shape: Shape, value: Any) -> NDArray[Any]:
     array = np.empty(shape, dtype=values.dtype)
     array.fill(value)
     return array
+
+
+def repeated(block: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """Return an array of ``shape`` that holds ``block``, a vector, again and again."""
+    flat = np.empty(math.prod(shape), dtype=block.dtype)
+    whole = len(flat) // len(block) * len(block)
+    flat[:whole].reshape(-1, len(block))[:] = block
+    flat[whole:] = block[: len(flat) - whole]
+    return flat.reshape(shape)
 
 
 def _simplest(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
@@ -140,12 +150,9 @@ def _opposed(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[
 def _cycle(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
     """Every point in turn, so that each of a few categories occurs."""
     del rng
-    array = np.empty(shape, dtype=values.dtype)
-    flat = array.reshape(-1)
     points = np.empty(len(values.points), dtype=values.dtype)
     points[:] = values.points
-    flat[:] = np.resize(points, flat.shape)
-    return array
+    return repeated(points, shape)
 
 
 def _one_hot(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
@@ -187,7 +194,7 @@ def _repeated_rows(values: Values, shape: Shape, rng: np.random.Generator) -> ND
 
 def _one_simple_row(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
     """A row of zeros among others."""
-    array = np.array(values.typical(shape, rng))
+    array = values.typical(shape, rng)
     rows = _rows(array)
     if rows.size:
         rows[int(rng.integers(len(rows)))] = values.simplest
@@ -196,7 +203,7 @@ def _one_simple_row(values: Values, shape: Shape, rng: np.random.Generator) -> N
 
 def _one_far_row(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
     """A row at the far end among others: what normalising over the batch mixes up."""
-    array = np.array(values.typical(shape, rng))
+    array = values.typical(shape, rng)
     rows = _rows(array)
     if rows.size:
         rows[int(rng.integers(len(rows)))] = values.ends[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import hypothesis
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "sample"]
 
-_POOL: Final = 50
+# Values of one strategy to choose from outside a run of Hypothesis, which takes some milliseconds to start.
+_POOL: Final = 16
 
 
 def run(
@@ -31,8 +33,8 @@ def run(
 
     Args:
         strategy: Where the values come from.
-        examine: May call `hypothesis.target` and `hypothesis.assume`; what it raises is what Hypothesis shrinks, and
-            a BaseException that is no Exception ends the run at once.
+        examine: May call `hypothesis.target`; what it raises is what Hypothesis shrinks, and a BaseException that is no
+            Exception ends the run at once.
         max_examples: Values to try before any shrinking.
         seed: Determines the values.
         phases: What Hypothesis does with them.
@@ -63,9 +65,15 @@ def run(
 
 def sample(strategy: SearchStrategy[Any], seed: int) -> Any:
     """Return one value of ``strategy``; the same one for the same seed."""
+    values = _pool(strategy)
+    return values[seed % len(values)]
+
+
+@lru_cache(maxsize=64)
+def _pool(strategy: SearchStrategy[Any]) -> list[Any]:
     values: list[Any] = []
     run(strategy, values.append, max_examples=_POOL, seed=0, phases=[Phase.generate])
-    return values[seed % len(values)]
+    return values
 
 
 @contextmanager

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
 
-__all__ = ["HypothesisSource", "Samples", "SeededSource", "Source", "generator"]
+__all__ = ["WORDS", "HypothesisSource", "Samples", "SeededSource", "Source", "generator"]
 
 # Hypothesis now and then replaces an integer by a constant that it read in the modules that are loaded. What is drawn
 # for a seed must not depend on those, so choices live in a range where nobody keeps constants.
 _OFFSET: Final = 0x7A3C_91E5_0D00_0000
 _SEEDS: Final = 2**32
+
+WORDS: Final = 2**16
+"""How many numbers a word of `Source.words` tells apart."""
 
 Samples = Callable[["SearchStrategy[Any]", int], Any]
 """Returns a value of a strategy for a seed."""
@@ -28,6 +32,10 @@ class Source(Protocol):
 
     def choose(self, count: int) -> int:
         """Return a number from 0 to ``count - 1``; smaller is simpler."""
+        ...
+
+    def words(self, count: int) -> NDArray[np.int64]:
+        """Return ``count`` numbers from 0 to ``WORDS - 1``, in one choice; smaller is simpler."""
         ...
 
     def generator(self) -> np.random.Generator:
@@ -54,6 +62,11 @@ class HypothesisSource:
     def choose(self, count: int) -> int:
         """Return a number from 0 to ``count - 1``; smaller is simpler."""
         return 0 if count == 1 else int(self._draw(_choices(count))) - _OFFSET
+
+    def words(self, count: int) -> NDArray[np.int64]:
+        """Return ``count`` numbers from 0 to ``WORDS - 1``, in one choice; smaller is simpler."""
+        # One choice of many bytes costs Hypothesis as much as one of few, and it shrinks byte by byte.
+        return np.frombuffer(self._draw(_bytes(2 * count)), dtype=">u2").astype(np.int64)
 
     def generator(self) -> np.random.Generator:
         """Return a numpy generator that this choice alone determines."""
@@ -82,6 +95,10 @@ class SeededSource:
         """Return a number from 0 to ``count - 1``."""
         return 0 if count == 1 else int(self._rng.integers(count))
 
+    def words(self, count: int) -> NDArray[np.int64]:
+        """Return ``count`` numbers from 0 to ``WORDS - 1``."""
+        return self._rng.integers(WORDS, size=count)
+
     def generator(self) -> np.random.Generator:
         """Return a numpy generator that this choice alone determines."""
         return generator(self.choose(_SEEDS))
@@ -96,6 +113,11 @@ class SeededSource:
 def generator(seed: int) -> np.random.Generator:
     """Return the generator that all bulk values come from: SFC64, the fastest that numpy has."""
     return np.random.Generator(np.random.SFC64(seed))
+
+
+@lru_cache(maxsize=1024)
+def _bytes(count: int) -> SearchStrategy[bytes]:
+    return st.binary(min_size=count, max_size=count)
 
 
 @lru_cache(maxsize=4096)

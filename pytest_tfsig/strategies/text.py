@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies.source import SeededSource
 
 if TYPE_CHECKING:
@@ -104,9 +103,9 @@ class Strings:
         """The shortest string and the longest; of listed values the first and the last."""
         return self.points[0], self.points[-1]
 
-    def free(self, source: Source) -> bytes:
-        """Return a drawn string that need not be one of `points`."""
-        return self.make(source)
+    def cells(self, source: Source, count: int) -> NDArray[Any]:
+        """Return a vector of ``count`` strings, two in three of them `points`, each drawn on its own."""
+        return self.cast([self._cell(source) for _ in range(count)])
 
     def simpler(self, value: bytes) -> Iterator[bytes]:
         """Yield strings that are simpler than ``value``: listed earlier, or a half of it."""
@@ -140,6 +139,10 @@ class Strings:
         """Return the simpler strings."""
         return self.some_of(self.points[:4], shape, rng)
 
+    def _cell(self, source: Source) -> bytes:
+        choice = source.choose(len(self.points) + len(self.points) // 2 + 1)
+        return self.points[choice] if choice < len(self.points) else self.make(source)
+
     def some_of(self, values: Sequence[bytes], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return an array of ``values``, each cell one of them."""
         # A flat look-up, because numpy returns no array for an index of no dimensions.
@@ -152,37 +155,24 @@ class Strings:
         return array
 
 
-def strings(tensor: Tensor | Feature, where: str = "tensor") -> Strings:
+def strings(tensor: Tensor | Feature) -> Strings:
     """Return what a string ``tensor`` without `image` or `features` may hold.
 
     Args:
         tensor: Its `values` and `encoding` count. Without an encoding it may hold bytes that are no text.
-        where: The key path that errors name.
-
-    Raises:
-        StrategyError: It may hold nothing.
     """
     encoding = getattr(tensor, "encoding", None)
     if tensor.values is not None:
-        return _listed([_encoded(value, encoding or "utf-8", where) for value in tensor.values], where)
+        points = tuple(dict.fromkeys(_bytes(value, encoding or "utf-8") for value in tensor.values))
+        return Strings(points, lambda source: points[source.choose(len(points))], closed=True)
     if encoding is None:
         return Strings((*(text.encode() for text in _TEXTS), *_RAW), lambda source: _sentence(source).encode())
     points = tuple(dict.fromkeys(text.encode(encoding) for text in _TEXTS if _is_encodable(text, encoding)))
     return Strings(points, lambda source: _sentence(source).encode(encoding, "ignore"), encoding=encoding)
 
 
-def _listed(points: list[bytes], where: str) -> Strings:
-    if not points:
-        raise StrategyError(f"{where}: values is empty, so nothing can be drawn; list at least one value.")
-    return Strings(tuple(points), lambda source: points[source.choose(len(points))], closed=True)
-
-
-def _encoded(value: object, encoding: str, where: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str) and _is_encodable(value, encoding):
-        return value.encode(encoding)
-    raise StrategyError(f"{where}: values holds {value!r}, which is no text of encoding {encoding}; correct either.")
+def _bytes(value: object, encoding: str) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode(encoding)
 
 
 def _is_encodable(text: str, encoding: str) -> bool:

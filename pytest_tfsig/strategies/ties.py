@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_tfsig.contract import Signature, Tensor
+    from pytest_tfsig.contract import Dimension, Signature, Tensor
 
 __all__ = ["Lengths", "Mask", "Tie", "ties"]
 
@@ -83,7 +83,8 @@ def _found(signature: Signature) -> Iterator[Tie]:
 
 def _is_sequence(tensor: Tensor, leading: Sequence[object]) -> bool:
     """Tell whether ``tensor`` starts with two named dimensions, and those with ``leading``."""
-    batch, time, *_ = (*(tensor.shape or ()), None, None)
+    padded: tuple[Dimension, ...] = (*(tensor.shape or ()), None, None)
+    batch, time = padded[:2]
     return isinstance(batch, str) and isinstance(time, str) and (batch, time)[: len(leading)] == tuple(leading)
 
 
