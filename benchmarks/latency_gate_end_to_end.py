@@ -1,8 +1,8 @@
 """Runs the latency gate many times against a real gRPC server whose delays have a known distribution.
 
 Answers are quick but for stalls of some 80 ms, so that the share of the requests over a budget of 40 ms is that of the
-stalls; `seen` is the share that was, for a busy machine adds stalls of its own. One server keeps the budget (a quarter of the stalls that p99 allows), the other
-is beyond it (four times as many).
+stalls; `seen` is the share that was, for a busy machine adds stalls of its own. One server keeps the budget (a quarter
+of the stalls that p99 allows), the other is beyond it (four times as many).
 
     python -m benchmarks.latency_gate_end_to_end [--runs 200] [--seed 1]
 """

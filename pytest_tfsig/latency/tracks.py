@@ -117,10 +117,10 @@ class FixedTrack:
         return "pass" if passed else "fail" if failed else None
 
     def needed(self) -> int:
-        """Return how many further good requests a larger sample would have to hold to pass."""
+        """Return how many further good requests the sample lacks to be as large as planned, and to pass."""
         worst = max(sum(self._series[first :: self.block]) for first in range(self.block))
         size = requests_to_pass(allowed_rate(self.budget), self.budget.confidence, worst)
-        return max(0, size * self.block - self.requests)
+        return max(size * self.block, cap(self.budget)) - self.requests
 
 
 @dataclass(slots=True)

@@ -146,6 +146,7 @@ def test_a_fixed_sample_cut_short_counts_what_was_not_sent_against_it():
     assert found.verdict is Verdict.PASS
     [found], _ = measure(budget, itertools.repeat(0.001), draws=iter(range(471)))
     assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.sentence.startswith("needs 2 more requests under 25ms: 0 of 471 requests took longer")
 
 
 def test_seconds_end_a_sample_and_a_verdict_says_what_is_missing():
