@@ -77,9 +77,12 @@ def _start(text: str) -> int:
 
 
 def _quick(text: str) -> JsonValue:
+    start = _SPACE.match(text, _start(text)).end()  # type: ignore[union-attr]  # it matches the empty text
+    if not text.startswith(("{", "["), start):
+        raise ValueError("only a container's own end shows that nothing of it was left out")
     decoder = _EXACT if _INEXACT.search(text) else _PLAIN
     value: JsonValue
-    value, _ = decoder.raw_decode(text, _SPACE.match(text, _start(text)).end())  # type: ignore[union-attr]  # ditto
+    value, _ = decoder.raw_decode(text, start)
     return value
 
 

@@ -33,7 +33,8 @@ class FakeSession:
     def __init__(self, function: Callable[..., dict[str, np.ndarray]]) -> None:
         self._function = function
 
-    def feed(self, value: Any) -> np.ndarray:
+    def feed(self, value: Any, content: memoryview | None = None) -> np.ndarray:
+        assert content is None
         if isinstance(value, np.ndarray):
             return value
         try:

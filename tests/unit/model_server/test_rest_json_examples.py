@@ -24,8 +24,8 @@ def values(example):
 
 def test_features_take_the_kind_of_their_values():
     signature, given_input = read(
-        '{"signature_name": "s", "examples": [{"f": [1.0, 2.5], "i": 3, "t": true, "s": "\\u00e9", "b": {"b64": "//8="},'
-        ' "e": [], "big": 1e60}]}'
+        '{"signature_name": "s", "examples": [{"f": [1.0, 2.5], "i": 3, "t": true, "s": "\\u00e9", '
+        '"b": {"b64": "//8="}, "e": [], "big": 1e60}]}'
     )
     assert signature == "s"
     assert given_input.WhichOneof("kind") == "example_list"
@@ -77,8 +77,9 @@ def test_a_feature_that_stays_empty_is_there():
         ('{"examples": [{"x": [1.0, 2]}]}', "Unexpected element type in feature: x expecting type: float"),
         ('{"examples": [{"x": [1, 2.0]}]}', "Unexpected element type in feature: x expecting type: int64"),
         ('{"examples": [{"x": ["a", true]}]}', "Unexpected element type in feature: x expecting type: bytes"),
-        ('{"signature_name": [], "examples": [{}]}', 'JSON Value: {\n    "signature_name": [],\n    "examples": [{}]\n} '
-         "not formatted correctly. 'signature_name' key must be a string value."),
+        ('{"signature_name": [], "examples": [{}]}',
+         ('JSON Value: {\n    "signature_name": [],\n    "examples": [{}]\n} '
+         "not formatted correctly. 'signature_name' key must be a string value.")),
     ],
 )  # fmt: skip
 def test_complaints(body, message):
@@ -101,9 +102,9 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["examples", "context", "signature_name"]), ANYTHING))
 def test_whatever_is_asked_gets_an_input_or_a_status(body):
+    code = None
     try:
         _, given_input = read(json.dumps(body))
     except StatusError as error:
-        assert error.code is Code.INVALID_ARGUMENT
-    else:
-        assert given_input.WhichOneof("kind")
+        code = error.code
+    assert code is Code.INVALID_ARGUMENT or given_input.WhichOneof("kind")

@@ -113,20 +113,20 @@ def test_any_dtype_may_be_empty(dtype):
         ("null", X, "JSON Value: null Is not object"),
         ("[1.0]", X, "JSON Value: [1.0] Is not object"),
         ("{}", X, "Missing 'inputs' or 'instances' key"),
-        ('{"signature_name": 5}', X, 'JSON Value: {\n    "signature_name": 5\n} not formatted correctly. '
-         "'signature_name' key must be a string value."),
+        ('{"signature_name": 5}', X, ('JSON Value: {\n    "signature_name": 5\n} not formatted correctly. '
+         "'signature_name' key must be a string value.")),
         ('{"instances": []}', X, "JSON Value: {\n    \"instances\": []\n} No values in 'instances' array"),
         ('{"instances": {}}', X, "JSON Value: {\n    \"instances\": {}\n} Expecting 'instances' to be an list/array"),
-        ('{"instances": [1], "inputs": 2}', X, 'JSON Value: {\n    "instances": [1],\n    "inputs": 2\n} Not formatted '
-         "correctly expecting only one of 'inputs' or 'instances' keys to exist "),
-        ('{"instances": [1, [2]]}', X, "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
-         "Expecting shape [] but got: [1]"),
-        ('{"instances": [[1], [2, 3]]}', X, "Failed to process element: 1 of 'instances' list. Error: "
-         "INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2"),
-        ('{"instances": [[1, 2], [[3], [4]]]}', X, "Failed to process element: 1 of 'instances' list. Error: "
-         "INVALID_ARGUMENT: Expecting shape [2] but got: [2,1]"),
-        ('{"instances": [[[1], 2]]}', X, f"{ONE_ROW}Error: INVALID_ARGUMENT: JSON Value: 2 found at incorrect level: 2 "
-         "in the JSON DOM. Expected at level: 2"),
+        ('{"instances": [1], "inputs": 2}', X, ('JSON Value: {\n    "instances": [1],\n    "inputs": 2\n} Not '
+         "formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")),
+        ('{"instances": [1, [2]]}', X, ("Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+         "Expecting shape [] but got: [1]")),
+        ('{"instances": [[1], [2, 3]]}', X, ("Failed to process element: 1 of 'instances' list. Error: "
+         "INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2")),
+        ('{"instances": [[1, 2], [[3], [4]]]}', X, ("Failed to process element: 1 of 'instances' list. Error: "
+         "INVALID_ARGUMENT: Expecting shape [2] but got: [2,1]")),
+        ('{"instances": [[[1], 2]]}', X, (f"{ONE_ROW}Error: INVALID_ARGUMENT: JSON Value: 2 found at incorrect level: "
+         "2 in the JSON DOM. Expected at level: 2")),
         ('{"inputs": [[1], 2]}', X, "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2"),
         ('{"inputs": [1, [2]]}', X, "Encountered list at unexpected level: 1 expected < 1"),
         ('{"inputs": [[1], [2, 3]]}', X,
@@ -134,18 +134,18 @@ def test_any_dtype_may_be_empty(dtype):
         ('{"inputs": [[], [1]]}', X, "Encountered list at unexpected size: 1 at level: 1 expected size: 0"),
         ('{"inputs": {}}', X, "Missing named input: x in 'inputs' object."),
         ('{"inputs": {"a": 1}}', A_AND_B, "Missing named input: b in 'inputs' object."),
-        ('{"inputs": [1]}', A_AND_B, "inputs is a plain value/list, but expecting an object as multiple input tensors "
-         "required as per tensorinfo_map"),
-        ('{"instances": [1]}', A_AND_B, "instances is a plain list, but expecting list of objects as multiple input "
-         "tensors required as per tensorinfo_map"),
+        ('{"inputs": [1]}', A_AND_B, ("inputs is a plain value/list, but expecting an object as multiple input tensors "
+         "required as per tensorinfo_map")),
+        ('{"instances": [1]}', A_AND_B, ("instances is a plain list, but expecting list of objects as multiple input "
+         "tensors required as per tensorinfo_map")),
         ('{"instances": [{"a": 1}]}', A_AND_B, f'{ONE_ROW}JSON object: {{\n    "a": 1\n}} keys must be equal to: a,b'),
         ('{"instances": [{}]}', X, f"{ONE_ROW}JSON object: {{}} keys must be equal to: x"),
-        ('{"instances": [{"x": 1, "y": 2}]}', X, "Failed to process element: 0 key: y of 'instances' list. Error: "
-         "INVALID_ARGUMENT: JSON object: does not have named input: y"),
+        ('{"instances": [{"x": 1, "y": 2}]}', X, ("Failed to process element: 0 key: y of 'instances' list. Error: "
+         "INVALID_ARGUMENT: JSON object: does not have named input: y")),
         ('{"instances": [{"x": 1}, 2]}', X, "Expecting object but got list at item 1 of input list"),
         ('{"instances": [1, {"x": 2}]}', X, "Expecting value/list but got object at item 1 of input list"),
-        ('{"instances": [{"b64": "aGk="}]}', X, f'{ONE_ROW}Error: INVALID_ARGUMENT: JSON Value: {{\n    "b64": '
-         '"aGk="\n} Type: Object is not of expected type: float'),
+        ('{"instances": [{"b64": "aGk="}]}', X, (f'{ONE_ROW}Error: INVALID_ARGUMENT: JSON Value: {{\n    "b64": '
+         '"aGk="\n} Type: Object is not of expected type: float')),
         ('{"inputs": [{"b64": 5}]}', {"x": "string"},
          'JSON Value: {\n    "b64": 5\n} not formatted correctly for base64 data'),
         ('{"inputs": [{"b64": "!!!"}]}', {"x": "string"}, "Unable to base64 decode"),
@@ -154,7 +154,7 @@ def test_any_dtype_may_be_empty(dtype):
         ('{"inputs": [{"b64": "__8="}]}', {"x": "string"}, "Unable to base64 decode"),
         ('{"instances": [1]}', {}, "Failed to get input map for signature: DEFAULT"),
         ('{"signature_name": "s", "instances": [1]}', {}, "Failed to get input map for signature: s"),
-        ('{"inputs": %s1%s}' % ("[" * 300, "]" * 300), X, "tensor parsing error: x"),
+        (f'{{"inputs": {"[" * 300}1{"]" * 300}}}', X, "tensor parsing error: x"),
     ],
 )  # fmt: skip
 def test_complaints(body, inputs, message):
@@ -212,9 +212,9 @@ ANYTHING = st.recursive(
     st.sampled_from([X, A_AND_B, {"x": "string"}, {"x": "int32"}, {"x": "bfloat16"}]),
 )
 def test_whatever_is_asked_gets_tensors_or_a_status(body, inputs):
+    code = None
     try:
         found = read(json.dumps(body), inputs)
     except StatusError as error:
-        assert error.code in {Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED}
-    else:
-        assert found.inputs.keys() == inputs.keys()
+        code = error.code
+    assert code in {Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED} or found.inputs.keys() == inputs.keys()

@@ -33,8 +33,8 @@ def strings(*values):
         ({"y_bytes": strings(b"hi")},
          '{\n    "predictions": [{\n            "b64": "aGk="\n        }\n    ]\n}'),
         ({"a": np.array([1, 2], np.uint64), "b": np.array([[1], [2]], np.int8)},
-         '{\n    "predictions": [\n        {\n            "a": 1,\n            "b": [1]\n        },\n        {\n'
-         '            "a": 2,\n            "b": [2]\n        }\n    ]\n}'),
+         ('{\n    "predictions": [\n        {\n            "a": 1,\n            "b": [1]\n        },\n        {\n'
+         '            "a": 2,\n            "b": [2]\n        }\n    ]\n}')),
     ],
 )  # fmt: skip
 def test_predictions_by_row(outputs, text):
@@ -50,8 +50,8 @@ def test_predictions_by_row(outputs, text):
         ({"y": np.empty((0,), np.float32)}, '{\n    "outputs": []\n}'),
         ({"y": np.empty((2, 0), np.complex64)}, '{\n    "outputs": [\n        [],\n        []\n    ]\n}'),
         ({"a_bytes": strings(b"\xff\xff"), "b": np.array(True)},
-         '{\n    "outputs": {\n        "a_bytes": [\n            {\n                "b64": "//8="\n            }\n'
-         '        ],\n        "b": true\n    }\n}'),
+         ('{\n    "outputs": {\n        "a_bytes": [\n            {\n                "b64": "//8="\n            }\n'
+         '        ],\n        "b": true\n    }\n}')),
     ],
 )  # fmt: skip
 def test_predictions_by_column(outputs, text):
