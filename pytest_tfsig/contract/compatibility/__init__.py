@@ -1,0 +1,8 @@
+"""Whether callers of an old version can go on with a new one: what breaks, and for which of them."""
+
+from __future__ import annotations
+
+from pytest_tfsig.contract.compatibility.rules import ALL_WIRES, RULES, Finding, Level, Rule, Wire
+from pytest_tfsig.contract.compatibility.signatures import compatibility
+
+__all__ = ["ALL_WIRES", "RULES", "Finding", "Level", "Rule", "Wire", "compatibility"]
