@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +50,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from pytest_tfsig.collection import AuditedModel
 
-    return AuditedModel.from_parent(parent, path=path)
+    return AuditedModel.from_parent(parent, path=path, nodeid=os.path.relpath(path, here))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

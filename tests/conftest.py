@@ -9,6 +9,8 @@ import pytest
 from tests.docker_image import docker_image
 from tests.models import catalogue
 
+pytest_plugins = ["pytester"]
+
 __all__ = ["docker_image", "models"]
 
 if TYPE_CHECKING:

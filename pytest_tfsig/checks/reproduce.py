@@ -48,7 +48,9 @@ def _curl(subject: Subject, inputs: Mapping[str, Any]) -> str:
     document: dict[str, Any] = {"signature_name": subject.signature.name}
     try:
         if method == "predict":
-            document["inputs"] = {name: array_to_json(name, np.asarray(value)) for name, value in inputs.items()}
+            document["inputs"] = {
+                name: array_to_json(name, _shortest(np.asarray(value))) for name, value in inputs.items()
+            }
         else:
             document["examples"] = [example_to_json(example) for example in inputs["examples"]]
         body = encode(document).decode()
@@ -78,11 +80,16 @@ def _literal(array: np.ndarray[Any, Any]) -> str:
         return f"np.array({array.tolist()!r}, object)"
     module = "ml_dtypes" if array.dtype.kind == "V" else "np"
     name = "bool_" if array.dtype == bool else array.dtype.name
-    with np.errstate(all="ignore"):
-        plain = array.astype(np.float64) if array.dtype.kind == "V" else array
-    values = repr(plain.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    values = repr(_shortest(array).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
     shape = f".reshape({array.shape})" if array.size == 0 else ""
     return f"np.array({values}, {module}.{name}){shape}"
+
+
+def _shortest(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Returns small floats as the float64 of their shortest text: 0.1 rather than 0.10000000149011612."""
+    if array.dtype.kind != "V" and array.dtype not in {np.dtype(np.float16), np.dtype(np.float32)}:
+        return array
+    return np.array([float(str(value)) for value in array.ravel()], np.float64).reshape(array.shape)
 
 
 def _saved(folder: Path, inputs: Mapping[str, Any]) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     Inputs = Mapping[str, Any]
     Outputs = Mapping[str, NDArray[Any]]
+
+
+_DYING_SECONDS = 2.0
+"""How long a process may take from closing its connections to its end, a core dump included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,19 @@ class Subject:
     pytest_line: str = ""
     _pass: SharedPass | None = field(default=None, repr=False)
 
-    def ask(self, inputs: Inputs, *, transport: str = "grpc") -> Outputs:
+    def ask(
+        self,
+        inputs: Inputs,
+        *,
+        transport: Literal["grpc", "rest"] = "grpc",
+        form: Literal["columns", "rows"] = "columns",
+    ) -> Outputs:
         """Sends one request by the signature's method and returns the answer, arrays by output name.
+
+        Args:
+            inputs: Arrays by input name; `{"examples": [...]}` for classify and regress.
+            transport: gRPC or REST.
+            form: How REST carries a predict request: `columns` ("inputs") or `rows` ("instances").
 
         Raises:
             ServingError: The server refused it, or did not answer in time.
@@ -102,14 +118,28 @@ class Subject:
             "timeout": self.settings.timeout,
         }
         try:
+            if form == "rows":
+                del options["transport"]
+                return self.model.rest.predict(
+                    self.model.name, inputs, version=self.model.version, specs=self.spec, form=form, **options
+                )
             if self.signature.method == "predict":
                 return self.model.predict(inputs, **options)
             method = self.model.classify if self.signature.method == "classify" else self.model.regress
             return method(inputs["examples"], **options)
         except ServingError as error:
-            if error.code in {"UNAVAILABLE", "INTERNAL", "UNKNOWN"} and not self.model.server.alive():
+            if error.code == "UNAVAILABLE" and self._server_ended():
                 raise ServerDied(inputs, self.model.logs()) from error
             raise
+
+    def _server_ended(self) -> bool:
+        """Whether the server is gone; a connection breaks some time before its process has ended."""
+        deadline = time.monotonic() + _DYING_SECONDS
+        while self.model.server.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def observe(self, inputs: Inputs) -> Observation:
         """Sends one request and returns what came of it, an error of the server included.

@@ -1,0 +1,73 @@
+"""Contracts in files, and models without any test code."""
+
+from __future__ import annotations
+
+FILE = """
+model = "{model}"
+
+[signatures.serving_default.inputs.x]
+dtype = "float32"
+shape = ["batch", 4]
+min = -2
+max = 2
+[signatures.serving_default.outputs.probabilities]
+dtype = "float32"
+shape = ["batch", 3]
+probabilities = true
+[signatures.serving_default.checks]
+deterministic = false
+batch_invariant = {{ rtol = 1e-3 }}
+"""
+
+
+def test_a_contract_file_is_collected(suite, pytester, models):
+    pytester.makefile(".tfsig.toml", classifier=FILE.format(model=models("classifier")))
+    result = suite.run("-v")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["classifier.tfsig.toml::serving_default-outputs PASSED*"])
+    result.stdout.no_fnmatch_line("*serving_default-deterministic*")
+
+
+def test_a_contract_file_can_be_named_by_a_marker(suite, pytester, models):
+    pytester.makefile(".tfsig.toml", classifier=FILE.format(model=models("classifier")))
+    suite.write(
+        """
+@pytest.mark.tfsig_contract("classifier.tfsig.toml")
+def test_contract(tfsig_check):
+    tfsig_check()
+""",
+        contract=False,
+    )
+    result = suite.run("test_model.py", "-k", "outputs")
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] == 1
+
+
+def test_a_model_is_audited_without_test_code(suite, pytester, models):
+    pytester.makepyfile(test_other="def test_other():\n    raise AssertionError\n")
+    result = suite.run("-v", f"--tfsig-audit={models('two_heads')}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*two_heads::logits-outputs PASSED*", "*two_heads::serving_default-finite PASSED*"])
+    result.stdout.no_fnmatch_line("*test_other*")
+
+
+def test_ini_options(suite, pytester, models):
+    pytester.makeini(f"[pytest]\ntfsig_model = {models('classifier')}\ntfsig_max_examples = 7\ntfsig_report = out\n")
+    suite.write("", "nowhere")
+    assert suite.run("-k", "outputs").ret == 0
+    [entry] = suite.report("out")["results"]
+    assert entry["examples"] == 7
+
+
+def test_under_xdist_results_are_merged(suite, models):
+    suite.write("", models("classifier"))
+    result = suite.run("-n2", "--tfsig-report=report")
+    assert result.ret == 0
+    assert {entry["check"] for entry in suite.report()["results"]} >= {"loads", "outputs", "values"}
+    assert suite.report()["server"]["kind"] == "embedded"
+
+
+def test_junit_has_the_verdicts(suite, pytester, models):
+    suite.write("", models("classifier"))
+    suite.run("-k", "finite", "--junit-xml=junit.xml")
+    assert '<property name="tfsig_verdict" value="pass"' in (pytester.path / "junit.xml").read_text()
