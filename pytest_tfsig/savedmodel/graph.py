@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def node_of(tensor: str) -> str:
@@ -37,7 +37,7 @@ class Scope:
                     found.setdefault(node_of(tensor), []).append((node, index))
         return found
 
-    def ancestors(self, names: Iterator[str]) -> set[str]:
+    def ancestors(self, names: Iterable[str]) -> set[str]:
         """Return ``names`` and all nodes that must run before them, control inputs included."""
         reached: set[str] = set()
         waiting = list(names)

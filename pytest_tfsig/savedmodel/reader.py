@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
@@ -14,8 +13,8 @@ from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel.dtypes import COMPLEX_DTYPES, HALF_DTYPES
 from pytest_tfsig.savedmodel.examples import features_of
 from pytest_tfsig.savedmodel.files import read_graph_file, resolve
-from pytest_tfsig.savedmodel.graph import Graph
-from pytest_tfsig.savedmodel.restore import unrestored_variables
+from pytest_tfsig.savedmodel.graph import Graph, node_of
+from pytest_tfsig.savedmodel.restore import read_variables, restored_variables
 from pytest_tfsig.savedmodel.specs import SignatureSpec, TensorSpec, signature_spec
 
 if TYPE_CHECKING:
@@ -104,6 +103,8 @@ def read(path: str | os.PathLike[str]) -> SavedModel:
 
 def _parse(file: Path, content: bytes) -> Any:
     if file.suffix == ".pbtxt":
+        from google.protobuf import text_format  # 30 ms that a binary file need not pay
+
         try:
             text = content.decode("utf-8")
             # Fields that our own message files leave out are not ours to judge.
@@ -149,19 +150,14 @@ def _signature(name: str, definition: Any, graph: Graph) -> SignatureSpec:
 
 
 def _warnings(meta_graph: Any, graph: Graph, signatures: dict[str, SignatureSpec]) -> Iterator[ModelWarning]:
-    initialisers = [
-        info.name
-        for name, definition in meta_graph.signature_def.items()
-        if name.startswith(_INTERNAL_PREFIX)
-        for info in definition.outputs.values()
-    ]
+    setters = [meta_graph.saver_def.restore_op_name]
+    for name, definition in meta_graph.signature_def.items():
+        if name.startswith(_INTERNAL_PREFIX):
+            setters.extend(node_of(info.name) for info in definition.outputs.values())
+    restored = restored_variables(graph, setters)
     for name, spec in signatures.items():
         fetched = [output.tensor_name for output in spec.outputs.values() if output.tensor_name]
-        restore = [
-            meta_graph.saver_def.restore_op_name,
-            *(initialiser.partition(":")[0] for initialiser in initialisers),
-        ]
-        missing = unrestored_variables(graph, restore, fetched)
+        missing = sorted(read_variables(graph, fetched) - restored)
         if missing:
             yield _could_not_find(name, missing)
         yield from _signature_warnings(spec)
