@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_tfsig.checks.batch_invariant import batch_dimension
 from pytest_tfsig.checks.outcome import Outcome
@@ -36,11 +36,13 @@ def latency(subject: Subject, *, gate_under_xdist: bool = False) -> Outcome:
 
 
 def _gated(subject: Subject, shape: LoadShape, budgets: list[LatencyBudget]) -> list[BudgetVerdict]:
+    transport: Literal["grpc", "rest"] = "rest" if shape.transport == "rest" else "grpc"
+
     def send(inputs: Mapping[str, Any]) -> None:
-        subject.ask(inputs, transport=shape.transport)
+        subject.ask(inputs, transport=transport)
 
     def ping() -> None:
-        subject.model.status(transport="rest" if shape.transport == "rest" else "grpc")
+        subject.model.status(transport=transport)
 
     return gate(budgets, send, _inputs(subject, shape.batch), ping=ping, seed=subject.settings.seed)
 

@@ -66,6 +66,11 @@ _MODULES = (
     "values",
     "deterministic",
     "batch_invariant",
+    "rejects_invalid",
+    "transports_agree",
+    "concurrent",
+    "warmup",
+    "relations",
     "latency",
 )
 """Our own checks, one module each, in the order in which they run: what explains most comes first."""

@@ -98,14 +98,14 @@ class Subject:
         self,
         inputs: Inputs,
         *,
-        transport: Literal["grpc", "rest"] = "grpc",
+        transport: str = "grpc",
         form: Literal["columns", "rows"] = "columns",
     ) -> Outputs:
         """Sends one request by the signature's method and returns the answer, arrays by output name.
 
         Args:
             inputs: Arrays by input name; `{"examples": [...]}` for classify and regress.
-            transport: gRPC or REST.
+            transport: `grpc` or `rest`.
             form: How REST carries a predict request: `columns` ("inputs") or `rows` ("instances").
 
         Raises:

@@ -60,12 +60,19 @@ def tolerance(
     """
     if not is_inexact(output):
         return Tolerance(0.0, 0.0)
-    unit = float(ml_dtypes.finfo(output.dtype).eps)  # type: ignore[no-untyped-call] # ml_dtypes has no types
-    derived = unit * (_UNITS_OF_SCALE * max(1.0, magnitude(output)) + _UNITS_OF_INPUT * _largest(inputs))
+    step = unit(output)
+    derived = step * (_UNITS_OF_SCALE * max(1.0, magnitude(output)) + _UNITS_OF_INPUT * _largest(inputs))
     return Tolerance(
-        min(_COARSE, _UNITS_OF_VALUE * unit) if rtol is None else rtol,
+        min(_COARSE, _UNITS_OF_VALUE * step) if rtol is None else rtol,
         derived if atol is None else atol,
     )
+
+
+def unit(array: NDArray[Any]) -> float:
+    """Returns the distance from 1 to the next number of an array's dtype; 0 for those that are exact."""
+    if not is_inexact(array):
+        return 0.0
+    return float(ml_dtypes.finfo(array.dtype).eps)  # type: ignore[no-untyped-call] # ml_dtypes has no types
 
 
 def is_inexact(array: NDArray[Any]) -> bool:

@@ -1,0 +1,150 @@
+"""transports_agree: gRPC and REST give the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_tfsig.checks.batch_invariant import batch_dimension, batch_size, take
+from pytest_tfsig.checks.comparison import compare
+from pytest_tfsig.checks.outcome import Outcome
+from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.violation import Violation
+from pytest_tfsig.clients import ServingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_tfsig.checks.subject import Subject
+    from pytest_tfsig.contract import Signature
+
+_CARRIED = frozenset(
+    {"float32", "float64", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "bool", "string"}
+)
+"""The dtypes that TensorFlow Serving reads from JSON and writes to it."""
+_MOST_VALUES = 2**14
+"""Values of one request over REST: what is larger is cut to fewer rows, for JSON costs a hundred times the tensor."""
+_ALL_VALUES = 2**22
+"""Values of all requests over REST together, some seconds' worth; what a signature without a batch may need more of is
+passed over."""
+_ADVICE = (
+    'REST carries numbers as text and bytes as {"b64": ...}; a string output is written as b64 only when its name ends '
+    "in _bytes (tensorflow/serving #1141), and other bytes that are no UTF-8 arrive broken."
+)
+
+
+@register("transports_agree", holds_when="gRPC and REST give the same answer", inspects=False)
+def transports_agree(subject: Subject, *, rtol: float | None = None, atol: float | None = None) -> Outcome:
+    """Sends every drawn request over gRPC and over REST, in columns and, where that is legal, in rows."""
+    from pytest_tfsig.checks.runner import search
+
+    reason = _why_not(subject)
+    if reason:
+        return Outcome("skip", reason)
+    budget = _Budget(_ALL_VALUES)
+    compared = 0
+
+    def examine(drawn: Mapping[str, Any]) -> None:
+        nonlocal compared
+        inputs = _sendable(subject.signature, drawn)
+        if inputs is None or not budget.allows(inputs):
+            return
+        expected = subject.ask(inputs)
+        for form, labelled in _forms(subject, inputs, expected):
+            compare(
+                "output {output!r} differs between gRPC and REST",
+                expected, _over_rest(subject, inputs, form), inputs=inputs, labels=("gRPC", labelled),
+                rtol=rtol, atol=atol, advice=_ADVICE,
+            )  # fmt: skip
+        compared += 1
+
+    outcome = search(subject, examine, holds="")
+    if outcome.verdict != "pass":
+        return outcome
+    if not compared:
+        return Outcome("skip", "JSON can carry none of the requests that were drawn", outcome.examples)
+    return replace(outcome, message=f"gRPC and REST agree on {compared} requests")
+
+
+class _Budget:
+    """How many values may still be sent as JSON."""
+
+    def __init__(self, values: int) -> None:
+        self._left = values
+
+    def allows(self, inputs: Mapping[str, Any]) -> bool:
+        """Takes a request's values from the budget; says whether it had them."""
+        self._left -= _values(inputs)
+        return self._left >= 0
+
+
+def _why_not(subject: Subject) -> str:
+    """Returns why the two cannot be compared, "" where they can."""
+    if subject.model.rest_url is None:
+        return "the server has no REST API (for a remote one, give --tfsig-rest HOST:PORT)"
+    if subject.signature.method != "predict":
+        return ""
+    for kind, declared in (("input", subject.spec.inputs), ("output", subject.spec.outputs)):
+        for name, tensor in declared.items():
+            if tensor.dtype not in _CARRIED:
+                return f"REST cannot carry {tensor.dtype}, the dtype of {kind} {name!r} (tensorflow/serving #1639)"
+    return ""
+
+
+def _sendable(signature: Signature, drawn: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns a drawn request as JSON can carry it: fewer rows of a large one, and no subnormal numbers.
+
+    The threads that read TensorFlow Serving's REST take subnormal numbers for zero, which is no model's fault.
+    """
+    if signature.method != "predict":
+        # A feature without values has no kind in JSON.
+        is_carried = all(len(cells) for example in drawn["examples"] for cells in example.values())
+        return drawn if is_carried else None
+    inputs = {name: _without_subnormals(np.asarray(value)) for name, value in drawn.items()}
+    total = _values(inputs)
+    if total > _MOST_VALUES and batch_dimension(signature) is not None:
+        rows = batch_size(inputs)
+        fewest = signature.dim_range(batch_dimension(signature))[0]
+        return take(inputs, np.arange(min(rows, max(fewest, 1, rows * _MOST_VALUES // total))))
+    return inputs
+
+
+def _without_subnormals(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(array) < np.finfo(np.float32).tiny, array.dtype.type(0), array)
+
+
+def _values(inputs: Mapping[str, Any]) -> int:
+    return sum(len(value) if isinstance(value, list) else value.size for value in inputs.values())
+
+
+def _forms(
+    subject: Subject, inputs: Mapping[str, Any], answer: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[Any, str]]:
+    yield "columns", "REST" if subject.signature.method != "predict" else "REST, columns"
+    if subject.signature.method != "predict":
+        return
+    leading = {np.shape(value)[:1] for value in (*inputs.values(), *answer.values())}
+    # Row form needs one leading dimension that all inputs and outputs share, with at least one row.
+    if len(leading) == 1 and leading.pop() not in {(), (0,)}:
+        yield "rows", "REST, rows"
+
+
+def _over_rest(subject: Subject, inputs: Mapping[str, Any], form: Any) -> Mapping[str, NDArray[Any]]:
+    try:
+        return subject.ask(inputs, transport="rest", form=form)
+    except ServingError as error:
+        if error.code == "DEADLINE_EXCEEDED":
+            raise
+        raise Violation(
+            "REST refuses a request that gRPC answers",
+            inputs,
+            expected="the answer that gRPC gives",
+            actual=f"{error.code}: {error.message}",
+        ) from error
