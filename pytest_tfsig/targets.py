@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_tfsig.checks import Check
+    from pytest_tfsig.contract import Signature
     from pytest_tfsig.options import Options
     from pytest_tfsig.session import Target
 
@@ -48,6 +49,8 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
     if not contract.signatures:
         raise UsageError(f"{target.model}: a model on a running server needs a contract that names its signatures")
     try:
+        for signature in contract.signatures.values():
+            _decidable(signature)
         return [
             Case(target, name, check)
             for name, signature in contract.signatures.items()
@@ -55,6 +58,17 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
         ]
     except ContractError as error:
         raise ContractError(f"{target.source or contract.source}: {error}") from None
+
+
+def _decidable(signature: Signature) -> None:
+    """Raises ContractError for a latency budget that no sample within its own cap can decide."""
+    if signature.latency:
+        from pytest_tfsig.latency import undecidable
+
+        for index, budget in enumerate(signature.latency):
+            reason = undecidable(budget)
+            if reason is not None:
+                raise ContractError(f"signatures.{signature.name}.latency[{index}].{budget.metric}: {reason}")
 
 
 def of_file(file: Path, options: Options) -> Target:
