@@ -40,6 +40,24 @@ def test_both_wagers_are_fair_at_the_rate_allowed(allowed, size):
         assert expectation == pytest.approx(1)
 
 
+@given(allowed=allowed_rates, rates=st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_under_drift_a_wager_is_unfair_to_it_if_the_average_rate_is_on_the_wrong_side(allowed, rates):
+    """Each request with a rate of its own: what counts is whether they average beyond, or within, what is allowed."""
+    test = RateTest(allowed, 0.05, 0.05)
+    chances = [1.0]  # of so many bad requests
+    for rate in rates:
+        chances = [
+            stayed * (1 - rate) + came * rate for stayed, came in zip([*chances, 0.0], [0.0, *chances], strict=True)
+        ]
+    average = math.fsum(rates) / len(rates)
+    for wealth, wrong in ((test.log_kept, average >= allowed), (test.log_broken, average <= allowed)):
+        if wrong:
+            expectation = math.fsum(
+                chance * math.exp(wealth(len(rates), bad)) for bad, chance in enumerate(chances) if chance
+            )
+            assert expectation <= 1 + 1e-9
+
+
 @given(allowed=allowed_rates, block=st.integers(1, 6), shared=st.floats(0, 1))
 def test_a_block_of_requests_with_one_fate_is_no_better_than_a_fair_wager(allowed, block, shared):
     """Dependence within a block, here the whole of it alike with probability `shared`, wins nothing."""
