@@ -3,8 +3,7 @@
     python benchmarks/generation.py [--examples N] [--rounds N]
 
 Both sides draw float32 tensors of values in [0, 1] inside the same kind of Hypothesis test: as many examples (30 unless
-`--examples` says so), generation only, no database, deadline or health checks, nothing in the test's
-body but counting, which is not timed. The baseline is
+`--examples` says so), generation only, no database, deadline or health checks, an empty test body. The baseline is
 `hypothesis.extra.numpy.arrays(np.float32, shape, elements=hypothesis.extra.numpy.from_dtype(np.dtype("float32"),
 min_value=0, max_value=1))`, the way its documentation shows, with its own choice of `fill`. Rounds alternate which side
 goes first, because on a shared machine the first is often slower; ratios are of medians over the rounds. "Checks" are
@@ -17,7 +16,8 @@ import argparse
 import math
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -27,85 +27,69 @@ from hypothesis.extra import numpy as baseline
 from pytest_tfsig.contract import Signature, Tensor
 from pytest_tfsig.strategies import arrays, draws
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
 SHAPES = ((1, 30), (32, 30), (32, 128, 64), (8, 64, 64, 3), (8, 224, 224, 3))
 
 
-class Measured:
-    """Seconds and distinct values of the examples of one run."""
-
-    def __init__(self) -> None:
-        self.distinct: list[int] = []
-        self.seconds = 0.0
-
-    def see(self, array: np.ndarray[Any, Any]) -> None:
-        """Count the array's distinct values."""
-        started = time.perf_counter()
-        self.distinct.append(len(np.unique(array)))
-        # Counting is not generating.
-        self.seconds -= time.perf_counter() - started
-
-    def run(self, work: Callable[[], None]) -> Measured:
-        """Time `work`, which calls `see` for each example."""
-        started = time.perf_counter()
-        work()
-        self.seconds += time.perf_counter() - started
-        return self
+Run = Callable[[int, Callable[[Any], None]], None]
+"""Draws the examples of a seed and passes each on."""
 
 
-def under_hypothesis(strategy: hypothesis.strategies.SearchStrategy[Any], examples: int, seed: int) -> Measured:
-    measured = Measured()
+def under_hypothesis(strategy: hypothesis.strategies.SearchStrategy[Any], examples: int) -> Run:
+    def run(seed: int, body: Callable[[Any], None]) -> None:
+        @hypothesis.seed(seed)
+        @hypothesis.settings(
+            max_examples=examples,
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @hypothesis.given(strategy)
+        def test(array: np.ndarray[Any, Any]) -> None:
+            body(array)
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=examples,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @hypothesis.given(strategy)
-    def test(array: np.ndarray[Any, Any]) -> None:
-        measured.see(array)
+        test()
 
-    return measured.run(test)
+    return run
 
 
-def as_checks_draw(shape: tuple[int, ...], examples: int, seed: int) -> Measured:
-    measured = Measured()
+def as_checks_draw(shape: tuple[int, ...], examples: int) -> Run:
     signature = Signature("benchmark", {"x": Tensor("float32", shape, min=0, max=1)})
 
-    def work() -> None:
+    def run(seed: int, body: Callable[[Any], None]) -> None:
         for inputs in draws(signature, examples, seed):
-            measured.see(inputs["x"])
+            body(inputs["x"])
 
-    return measured.run(work)
+    return run
 
 
-def per_example(runs: Iterable[Measured]) -> tuple[float, float]:
-    """Median milliseconds and mean distinct values of one example."""
-    listed = list(runs)
-    milliseconds = statistics.median(run.seconds / len(run.distinct) * 1000 for run in listed)
-    return milliseconds, statistics.mean(count for run in listed for count in run.distinct)
+def milliseconds(run: Run, seed: int, examples: int) -> float:
+    """Time of one example, of a run that does nothing with it."""
+    started = time.perf_counter()
+    run(seed, lambda _: None)
+    return (time.perf_counter() - started) / examples * 1000
+
+
+def distinct(run: Run) -> float:
+    """Distinct values of one example, on average. Counted apart: the copies it takes would slow down what is timed."""
+    counts: list[int] = []
+    run(0, lambda array: counts.append(len(np.unique(array))))
+    return statistics.mean(counts)
 
 
 def compare(shape: tuple[int, ...], examples: int, rounds: int) -> None:
     elements = baseline.from_dtype(np.dtype("float32"), min_value=0, max_value=1)
-    theirs = baseline.arrays(np.float32, shape, elements=elements)
-    ours = arrays(Tensor("float32", shape, min=0, max=1), shape)
-    sides: dict[str, Callable[[int], Measured]] = {
-        "baseline": lambda seed: under_hypothesis(theirs, examples, seed),
-        "ours": lambda seed: under_hypothesis(ours, examples, seed),
-        "checks": lambda seed: as_checks_draw(shape, examples, seed),
+    sides = {
+        "baseline": under_hypothesis(baseline.arrays(np.float32, shape, elements=elements), examples),
+        "ours": under_hypothesis(arrays(Tensor("float32", shape, min=0, max=1), shape), examples),
+        "checks": as_checks_draw(shape, examples),
     }
-    runs: dict[str, list[Measured]] = {name: [] for name in sides}
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        names = list(sides) if number % 2 else list(reversed(sides))
-        for name in names:
-            runs[name].append(sides[name](number))
-    (slow, few), (fast, many), (seeded, most) = (per_example(runs[name]) for name in sides)
+        for name in list(sides) if number % 2 else list(reversed(sides)):
+            times[name].append(milliseconds(sides[name], number, examples))
+    slow, fast, seeded = (statistics.median(times[name]) for name in sides)
+    few, many, most = (distinct(run) for run in sides.values())
     print(
         f"{shape!s:>20} {math.prod(shape):>9,} | {slow:9.2f} {few:9.0f} | {fast:8.2f} {many:9.0f} {slow / fast:7.1f}x "
         f"{many / few:9.1f}x | {seeded:8.2f} {most:9.0f} {slow / seeded:7.1f}x"

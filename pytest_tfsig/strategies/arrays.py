@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["arrays", "draw_array"]
 
 _MOST_CELLS: Final = 4
+# How often the cells that are drawn one by one show in a large tensor.
+_ONE_IN: Final = 3
 # Patterns that mix values freely are drawn more often than those that the corner cases already contain.
 _RANDOM: Final = ("typical", "anywhere", "points", "ends", "near")
 _DECK: Final[tuple[Pattern, ...]] = (*PATTERNS.values(), *(PATTERNS[name] for name in _RANDOM * 2))
@@ -56,14 +58,20 @@ def arrays(tensor: Tensor, shape: Sequence[int]) -> SearchStrategy[NDArray[Any]]
 def draw_array(source: Source, values: Values, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of ``shape`` that ``source`` determines."""
     count = math.prod(shape)
+    # The first cells are drawn before anything else, and are all there is of a small tensor: when Hypothesis takes rows
+    # away from a large one, what is left begins with the same cells.
+    first = values.cells(source, min(count, ELEMENTWISE))
     if count <= ELEMENTWISE:
-        return values.cells(source, count).reshape(shape)
+        return first.reshape(shape)
     pattern = _DECK[source.choose(len(_DECK))]
     array = pattern(values, shape, source.generator())
+    flat = array.reshape(-1)
+    if source.choose(_ONE_IN) == 0:
+        flat[: len(first)] = first
     cells = source.choose(_MOST_CELLS + 1)
     if cells:
         positions = [source.choose(count) for _ in range(cells)]
-        array.reshape(-1)[positions] = values.cells(source, cells)
+        flat[positions] = values.cells(source, cells)
     return array
 
 

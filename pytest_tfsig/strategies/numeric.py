@@ -12,7 +12,7 @@ import numpy as np
 from pytest_tfsig import tensors
 from pytest_tfsig.errors import StrategyError
 from pytest_tfsig.strategies import bulk
-from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END
+from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END, ELEMENTWISE
 from pytest_tfsig.strategies.patterns import repeated
 from pytest_tfsig.strategies.source import WORDS
 
@@ -78,8 +78,9 @@ class Numbers:
 
     def cells(self, source: Source, count: int) -> NDArray[Any]:
         """Return a vector of ``count`` values, two in three of them `points`, each drawn on its own."""
-        # Points find bugs, but only other values tell cells apart.
-        words = source.words(count)
+        # Points find bugs, but only other values tell cells apart. The choice is one of a fixed size, so that
+        # Hypothesis can take it over when it tries a smaller tensor.
+        words = source.words(max(count, ELEMENTWISE))[:count]
         points = np.array(self.points, dtype=self.dtype)
         if self.closed:
             return points[words * len(points) // WORDS]

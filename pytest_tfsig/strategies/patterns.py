@@ -17,6 +17,8 @@ __all__ = ["PATTERNS", "Pattern", "Values", "filled", "repeated"]
 
 Shape = tuple[int, ...]
 
+_COPIED: Final = 4096
+
 
 class Values(Protocol):
     """What a tensor may hold: `Numbers`, `Strings`, or another kind of the same form."""
@@ -84,6 +86,9 @@ def filled(values: Values, shape: Shape, value: Any) -> NDArray[Any]:
 def repeated(block: NDArray[Any], shape: Shape) -> NDArray[Any]:
     """Return an array of ``shape`` that holds ``block``, a vector, again and again."""
     flat = np.empty(math.prod(shape), dtype=block.dtype)
+    if len(block) < _COPIED <= len(flat):
+        # Copying a few cells at a time is slow.
+        block = np.tile(block, _COPIED // len(block))
     whole = len(flat) // len(block) * len(block)
     flat[:whole].reshape(-1, len(block))[:] = block
     flat[whole:] = block[: len(flat) - whole]
@@ -179,10 +184,7 @@ def _constant_rows(values: Values, shape: Shape, rng: np.random.Generator) -> ND
 
 
 def _constant_columns(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
-    array = np.empty(shape, dtype=values.dtype)
-    columns = array.reshape(-1, shape[-1] if shape and shape[-1] else 1)
-    columns[:] = values.some_of(values.points, (1, columns.shape[1]), rng)
-    return array
+    return repeated(values.some_of(values.points, (shape[-1] or 1 if shape else 1,), rng), shape)
 
 
 def _repeated_rows(values: Values, shape: Shape, rng: np.random.Generator) -> NDArray[Any]:

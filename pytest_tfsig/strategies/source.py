@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WORDS", "HypothesisSource", "Samples", "SeededSource", "Source", "generator"]
 
-# Hypothesis now and then replaces an integer by a constant that it read in the modules that are loaded. What is drawn
-# for a seed must not depend on those, so choices live in a range where nobody keeps constants.
-_OFFSET: Final = 0x7A3C_91E5_0D00_0000
 _SEEDS: Final = 2**32
 
 WORDS: Final = 2**16
@@ -61,7 +58,7 @@ class HypothesisSource:
 
     def choose(self, count: int) -> int:
         """Return a number from 0 to ``count - 1``; smaller is simpler."""
-        return 0 if count == 1 else int(self._draw(_choices(count))) - _OFFSET
+        return 0 if count == 1 else int(self._draw(_choices(count)))
 
     def words(self, count: int) -> NDArray[np.int64]:
         """Return ``count`` numbers from 0 to ``WORDS - 1``, in one choice; smaller is simpler."""
@@ -122,4 +119,4 @@ def _bytes(count: int) -> SearchStrategy[bytes]:
 
 @lru_cache(maxsize=4096)
 def _choices(count: int) -> SearchStrategy[int]:
-    return st.integers(_OFFSET, _OFFSET + count - 1)
+    return st.integers(0, count - 1)

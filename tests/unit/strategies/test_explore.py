@@ -218,7 +218,7 @@ def test_another_exception_ends_the_search_and_is_raised():
 def test_an_exception_while_shrinking_leaves_what_was_found():
     calls = 0
 
-    def examine(inputs):
+    def examine(_):
         nonlocal calls
         calls += 1
         if calls > 1:
