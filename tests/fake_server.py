@@ -41,12 +41,15 @@ class FakeServer:
 
     def __enter__(self) -> Self:
         self._grpc.start()
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._grpc.stop(0).wait()
-        self._http.shutdown()
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
         self._http.server_close()
 
 

@@ -15,9 +15,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BINARY", "engine_address", "is_address", "why_no_binary", "why_no_container", "why_no_embedded"]
+__all__ = [
+    "BINARY",
+    "engine_address",
+    "is_address",
+    "why_no_binary",
+    "why_no_connection",
+    "why_no_container",
+    "why_no_embedded",
+]
 
 BINARY = "tensorflow_model_server"
+_SOCKETS = (Path("/var/run/docker.sock"), Path("/run/podman/podman.sock"))
 _CONNECT_SECONDS = 1.0
 
 
@@ -46,10 +55,9 @@ def why_no_container(image: str) -> str | None:
     address = engine_address()
     if address is None:
         return "there is no container engine (no DOCKER_HOST, no Docker or Podman socket)"
-    if address.startswith("unix://"):
-        reason = _why_no_connection(address.removeprefix("unix://"))
-        if reason is not None:
-            return reason
+    reason = why_no_connection(address)
+    if reason is not None:
+        return reason
     from pytest_tfsig.serving import engine
 
     return engine.why_not(image)
@@ -58,8 +66,8 @@ def why_no_container(image: str) -> str | None:
 def engine_address(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return where the container engine listens, as `DOCKER_HOST` would say it; None if nothing hints at one.
 
-    That is `DOCKER_HOST`, else the Docker context in use, else the first socket of Docker, rootless Docker, Docker
-    Desktop or Podman that exists.
+    That is `DOCKER_HOST`, else the Docker context in use, else the first socket that exists: the machine's Docker or
+    Podman, the user's rootless Docker, Docker Desktop or Podman.
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
@@ -68,14 +76,8 @@ def engine_address(environ: Mapping[str, str] = os.environ) -> str | None:
     if context is not None:
         return context
     runtime = Path(environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
-    sockets = (
-        Path("/var/run/docker.sock"),
-        runtime / "docker.sock",
-        home / ".docker/run/docker.sock",
-        runtime / "podman/podman.sock",
-        Path("/run/podman/podman.sock"),
-    )
-    return next((f"unix://{path}" for path in sockets if _exists(path)), None)
+    own = (runtime / "docker.sock", home / ".docker/run/docker.sock", runtime / "podman/podman.sock")
+    return next((f"unix://{path}" for path in (*_SOCKETS, *own) if _exists(path)), None)
 
 
 def _context_address(folder: Path, environ: Mapping[str, str]) -> str | None:
@@ -97,13 +99,21 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _why_no_connection(path: str) -> str | None:
+def why_no_connection(address: str) -> str | None:
+    """Return why a local engine's socket cannot be used, in a few words; None if it can, or is none of this machine."""
+    path = address.removeprefix("unix://")
+    if path == address:
+        return None
+    try:
+        _connect(path)
+    except PermissionError:
+        return f"this user may not use {path} (add it to the group docker, or set DOCKER_HOST)"
+    except OSError as error:
+        return f"nothing answers at {path} ({error.strerror or error})"
+    return None
+
+
+def _connect(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_CONNECT_SECONDS)
-        try:
-            connection.connect(path)
-        except PermissionError:
-            return f"this user may not use {path} (add it to the group docker, or set DOCKER_HOST)"
-        except OSError as error:
-            return f"nothing answers at {path} ({error.strerror or error})"
-    return None
+        connection.connect(path)

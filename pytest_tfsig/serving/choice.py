@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "choose", "runner_for", "start"]
 
 Kind = Literal["container", "binary", "embedded", "remote"]
+# The order of `auto`: the nearer to production, the earlier.
+ORDER: tuple[Kind, ...] = ("container", "binary", "embedded")
 
 
 @final
@@ -57,7 +59,7 @@ def choose(choice: str = "auto", *, image: str = DEFAULT_IMAGE) -> Choice:
             return Choice("remote", "as asked")
         raise UsageError(f"{choice!r} is no server: write auto, container, binary, embedded or HOST:PORT.")
     rejected: list[tuple[Kind, str]] = []
-    for kind in ("container", "binary", "embedded"):
+    for kind in ORDER:
         reason = _why_not(kind, image)
         if reason is None:
             return Choice(kind, "the first that works here", tuple(rejected))
@@ -98,8 +100,7 @@ def start(
         return RemoteServer(choice, rest=rest, timeout=timeout)
     from pytest_tfsig.serving.managed import ManagedServer
 
-    order: tuple[Kind, ...] = ("container", "binary", "embedded")
-    candidates = order[order.index(chosen.kind) :] if choice == "auto" else (chosen.kind,)
+    candidates = ORDER[ORDER.index(chosen.kind) :] if choice == "auto" else (chosen.kind,)
     problems: list[str] = []
     for kind in candidates:
         try:

@@ -11,7 +11,7 @@ import docker.errors
 import requests.exceptions
 
 from pytest_tfsig.errors import ServerError
-from pytest_tfsig.serving.availability import engine_address
+from pytest_tfsig.serving.availability import engine_address, why_no_connection
 
 __all__ = [
     "LABEL",
@@ -66,6 +66,10 @@ def connect(timeout: float = 60.0) -> Any:
     address = engine_address()
     if address is None:
         raise ServerError("There is no container engine: start Docker or Podman, or set DOCKER_HOST.")
+    # Asked here, because docker's client forgets to close a socket that it cannot connect.
+    reason = why_no_connection(address)
+    if reason is not None:
+        raise ServerError(f"The container engine does not answer: {reason}.")
     try:
         client = docker.from_env(
             timeout=timeout, environment=environment(), use_ssh_client=address.startswith("ssh://")

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import docker.errors
+import pytest
+
+from pytest_tfsig.errors import ServerError
+from pytest_tfsig.serving import engine
+
+
+class Engine:
+    """A docker client whose pulls go as a test says."""
+
+    def __init__(self, *pulls, present=False):
+        self.images = self
+        self.pulls = list(pulls)
+        self.present = present
+        self.pulled = 0
+
+    def get(self, image):
+        if not self.present:
+            raise docker.errors.ImageNotFound(image)
+
+    def pull(self, _image):
+        self.pulled += 1
+        problem = self.pulls.pop(0)
+        if problem is not None:
+            raise docker.errors.APIError(problem)
+        self.present = True
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    waited = []
+    monkeypatch.setattr(engine.time, "sleep", waited.append)
+    return waited
+
+
+def test_an_image_that_is_there_is_not_pulled():
+    client = Engine(present=True)
+    engine.provide_image(client, "image")
+    assert client.pulled == 0
+
+
+def test_an_image_is_pulled_once():
+    client = Engine(None)
+    engine.provide_image(client, "image")
+    assert client.pulled == 1
+
+
+def test_a_pull_that_may_yet_succeed_is_tried_again_and_later_each_time(waits):
+    client = Engine("toomanyrequests: slow down", "read: connection reset by peer", None)
+    engine.provide_image(client, "image")
+    assert client.pulled == 3
+    assert waits == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "tries", "match"),
+    [
+        ("toomanyrequests: You have reached your pull rate limit", 4, "docker login"),
+        ("dial tcp: lookup registry-1.docker.io: no such host", 4, "load the image beforehand"),
+        ("manifest unknown: manifest unknown", 1, "check its name and tag"),
+        ("pull access denied for x, repository does not exist", 1, "its registry refuses"),
+        ("no matching manifest for linux/arm64/v8 in the manifest list", 1, "this machine's processor"),
+        ("something else", 1, "something else"),
+    ],
+)
+def test_a_pull_that_fails_is_explained(problem, tries, match):
+    client = Engine(*[problem] * 9)
+    with pytest.raises(ServerError, match=f"Image some/image:1 cannot be pulled: .*{match}"):
+        engine.provide_image(client, "some/image:1")
+    assert client.pulled == tries
+
+
+def test_no_engine_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(engine, "engine_address", lambda: None)
+    with pytest.raises(ServerError, match="start Docker or Podman, or set DOCKER_HOST"):
+        engine.connect()
+
+
+def test_an_engine_that_is_gone_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(ServerError, match=rf"does not answer: nothing answers at {tmp_path}/none.sock"):
+        engine.connect()
+    assert "does not answer" in engine.why_not("image")
+
+
+def test_the_users_image_prefix_counts(monkeypatch):
+    monkeypatch.setenv("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", "mirror.example/")
+    assert engine.full_name("tensorflow/serving:2.20.0") == "mirror.example/tensorflow/serving:2.20.0"
