@@ -61,9 +61,7 @@ class Running:
             "GetModelMetadata": protos.GetModelMetadataResponse,
             "HandleReloadConfigRequest": protos.ReloadConfigResponse,
         }
-        return answers[method].FromString(
-            self.raw(f"{service}/{method}", request.SerializeToString(), timeout)
-        )
+        return answers[method].FromString(self.raw(f"{service}/{method}", request.SerializeToString(), timeout))
 
     def predict(self, model: str = "m", *, timeout: float = PATIENCE, version: int | None = None, **inputs: Any) -> Any:
         request = protos.PredictRequest()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from pytest_tfsig.errors import TfsigError
 from pytest_tfsig.model_server import c_api
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _PROGRAM: Final = "tfsig-model-server"
 _MODEL_SERVER: Final = "2.20.0"
 _FAILED: Final = 255
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; None takes the process's own.
 
     Returns:
-        The exit code: 0 for --version, 255 when the server could not start. After a signal the process ends here.
+        The exit code: 0 for --version, 255 when the server could not start. A signal ends the whole process.
     """
     try:
         flags = command_line.parse(sys.argv[1:] if arguments is None else arguments)
@@ -55,16 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(f"Failed to start server. Error: {error}\n")
         # threads may be loading models: waiting for them would only delay the bad news
         os._exit(_FAILED)
-    # nothing is left to save that TensorFlow's destructors or waiting threads could add to
-    os._exit(0)
 
 
-def _serve(flags: Flags) -> None:
+def _serve(flags: Flags) -> NoReturn:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # in this thread and in all that it starts
+    threading.Thread(target=_end_by_signal, name="signals", daemon=True).start()
     # TensorFlow's libraries take as long to load as everything else takes to import
     threading.Thread(target=_preload, name="preload", daemon=True).start()
     from pytest_tfsig.model_server.program import Program
 
     Program(flags).run()
+
+
+def _end_by_signal() -> None:
+    """Wait for a signal in a thread of its own: a handler would have to wait for the main thread."""
+    signal.sigwait(_ENDING)
+    os._exit(0)
 
 
 def _preload() -> None:

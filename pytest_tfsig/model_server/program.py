@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
@@ -29,11 +28,10 @@ __all__ = ["Program"]
 logger = logging.getLogger(__name__)
 
 _INTRA_OP_THREADS, _INTER_OP_THREADS = 2, 5  # fields of ConfigProto
-_SHORTEST_SWITCH: Final = 0.0005  # seconds
 
 
 class Program:
-    """Runs until a signal, or the end of the process that is watched.
+    """Serves until a signal, or the end of the process that is watched.
 
     Args:
         flags: The command line.
@@ -58,15 +56,12 @@ class Program:
         self._credentials = _credentials(flags.ssl_config_file)
         self._shown = self._read_monitoring()
 
-    def run(self) -> int:
-        """Serve.
+    def run(self) -> NoReturn:
+        """Serve until a signal ends the process: at once, as nothing is left to save.
 
         Raises:
             StatusError: A model cannot be loaded at the start, or a port cannot be had.
         """
-        ended = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
         if self._flags.tfsig_watch_pid:
             watch.start(self._flags.tfsig_watch_pid)
         if self._flags.tfsig_ports_file:
@@ -77,8 +72,8 @@ class Program:
             self._manager.reload(self._config)
             self._listen()
         self._poll_config()
-        ended.wait()
-        return 0
+        threading.Event().wait()
+        raise AssertionError("nothing sets that event")
 
     def _read_config(self) -> Any:
         if not self._flags.model_config_file:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import inference, metrics, records
+from pytest_tfsig.model_server import inference, metrics, records, wire
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _REPLAYED: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "regress_log": inference.regress,
     "multi_inference_log": inference.multi_inference,
 }
+
+
+_NEVER_REPLAYED: Final = {5, 7}  # fields of PredictionLog: session_run_log and predict_streamed_log
 
 
 @final
@@ -84,7 +87,7 @@ def _replay(servable: Servable, path: Path, iterations: int) -> int:
         for record in records.read(path):
             log = _parse(record, path)
             for _ in range(iterations):
-                _run(servable, log)
+                _run(servable, log, record)
             count += 1
             _refuse_too_many(count, path)
     except StatusError as error:
@@ -110,12 +113,11 @@ def _parse(record: bytes, path: Path) -> Any:
         raise StatusError(Code.INVALID_ARGUMENT, f"Failed to parse warmup record: {shown} from {path}") from None
 
 
-def _run(servable: Servable, log: Any) -> None:
+def _run(servable: Servable, log: Any, record: bytes) -> None:
     kind = log.WhichOneof("log_type")
     if kind is None:
+        for number, *_ in wire.fields(memoryview(record)):
+            if number in _NEVER_REPLAYED:
+                raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
         return
-    replay = _REPLAYED.get(kind)
-    if replay is None:
-        number = protos.PredictionLog.DESCRIPTOR.fields_by_name[kind].number
-        raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
-    replay(_Only(servable), getattr(log, kind).request)
+    _REPLAYED[kind](_Only(servable), getattr(log, kind).request)

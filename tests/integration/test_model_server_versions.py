@@ -25,13 +25,8 @@ def source(models: Callable[[str], Path]) -> Path:
     return models("half_plus_two") / "1"
 
 
-def served_version(server) -> int | None:
-    try:
-        return server.predict(x=X)[1].version.value
-    except grpc.RpcError as error:
-        assert error.code() is grpc.StatusCode.NOT_FOUND
-        assert error.details() == "Servable not found for request: Latest(m)"
-        return None
+def served_version(server) -> int:
+    return server.predict(x=X)[1].version.value
 
 
 def test_newest_version_is_served_and_ended_ones_keep_their_row(tmp_path, source):
@@ -68,7 +63,10 @@ def test_newest_version_is_served_and_ended_ones_keep_their_row(tmp_path, source
         shutil.rmtree(base / "05")
         shutil.rmtree(base / "1")
         reaches((5, "END"), (3, "END"), (2, "END"), (1, "END"))
-        assert served_version(server) is None
+        with pytest.raises(grpc.RpcError) as refused:
+            server.predict(x=X)
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+        assert refused.value.details() == "Servable not found for request: Latest(m)"
 
 
 @pytest.mark.parametrize(
