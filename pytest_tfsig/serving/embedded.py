@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -81,6 +82,8 @@ class EmbeddedRunner:
             *self._flags,
         ]
         server = process.launch(command, folder.log, environment={**os.environ, "PYTHONUNBUFFERED": "1"})
+        # While the server starts, load what will talk to it.
+        importlib.import_module("pytest_tfsig.clients.grpc")
         process.wait_until(lambda: folder.ports.exists() or not process.is_alive(server), timeout)
         if not folder.ports.exists():
             end = process.ending(server)

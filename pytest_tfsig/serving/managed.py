@@ -9,7 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, final
 
-from pytest_tfsig.clients import GrpcClient, ServingError
+from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ModelLoadError, ServerError
 from pytest_tfsig.serving import reaper
 from pytest_tfsig.serving.advice import advice_for
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from pytest_tfsig.clients import Credentials, VersionStatus
+    from pytest_tfsig.clients import Credentials, GrpcClient, VersionStatus
     from pytest_tfsig.serving.protocol import Instance, Runner
 
 __all__ = ["ManagedServer", "attach"]
@@ -203,6 +203,8 @@ class ManagedServer:
         return instance
 
     def _connected(self, instance: Instance) -> GrpcClient:
+        from pytest_tfsig.clients import GrpcClient
+
         if self._client is None or self._client.address != instance.grpc:
             self._disconnect()
             self._client = GrpcClient(instance.grpc)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_tfsig.clients import GrpcClient, RestClient
 from pytest_tfsig.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from pytest_tfsig.clients import Metadata, VersionStatus
+    from pytest_tfsig.clients import GrpcClient, Metadata, RestClient, VersionStatus
     from pytest_tfsig.savedmodel import SignatureSpec
     from pytest_tfsig.serving.protocol import Server
 
@@ -72,6 +71,8 @@ class ServedModel:
     @property
     def grpc(self) -> GrpcClient:
         """The gRPC client; a new one when the server was restarted."""
+        from pytest_tfsig.clients import GrpcClient
+
         address = self.grpc_address
         if self._grpc is None or self._grpc.address != address:
             if self._grpc is not None:
@@ -86,6 +87,8 @@ class ServedModel:
         Raises:
             ServerError: The server has no REST API.
         """
+        from pytest_tfsig.clients import RestClient
+
         url = self.rest_url
         if url is None:
             raise ServerError(f'{self.server.description} has no REST API: give its address, or use transport="grpc".')
