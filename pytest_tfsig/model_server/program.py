@@ -64,8 +64,9 @@ class Program:
         """
         if self._flags.tfsig_watch_pid:
             watch.start(self._flags.tfsig_watch_pid)
-        if self._flags.tfsig_ports_file:
-            # whoever waits for the ports can also see what becomes of the models
+        if self._flags.tfsig_ports_file and self._config.model_config_list.config:
+            # whoever waits for the ports can also see what becomes of the models; a start without any is done first,
+            # or it could undo the reload of a client that was quick
             self._listen()
             self._manager.reload(self._config)
         else:
