@@ -131,6 +131,18 @@ def nonfinite(base: Path) -> None:
     _save(base, 1, {"serving_default": call})
 
 
+def ocr(base: Path) -> None:
+    """What the PyPI package tf-serving asks for: words and their logarithmic probabilities, best first."""
+    import tensorflow as tf
+
+    def read(image: Any) -> dict[str, Any]:
+        length = tf.cast(tf.strings.length(image), tf.float32)
+        words = tf.stack([tf.strings.upper(image), tf.strings.lower(image)], axis=1)
+        return {"preds": words, "logprobs": tf.stack([-length, -2.0 * length], axis=1)}
+
+    _save(base, 1, {"serving_default": _function(read, ("image", [None], "string"))})
+
+
 def fails(base: Path) -> None:
     """Fails, when run, for indices that its table does not have."""
     import tensorflow as tf
@@ -184,57 +196,47 @@ def examples(base: Path) -> None:
 
     module = tf.Module()
     module.weights = tf.Variable(tf.eye(4)[:, :3], name="weights")
-    names = tf.constant(["red", "green", "blue"])
 
-    def parsed(inputs: Any) -> dict[str, Any]:
-        return tf.io.parse_example(
-            inputs,
-            {
-                "x": tf.io.FixedLenFeature([4], tf.float32),
-                "bias": tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
-            },
-        )
+    def scores(x: Any) -> Any:
+        return tf.nn.softmax(tf.matmul(x, module.weights))
 
-    def scores(features: dict[str, Any]) -> Any:
-        return tf.nn.softmax(tf.matmul(features["x"], module.weights))
-
-    def labels(features: dict[str, Any]) -> Any:
-        return tf.tile(names[tf.newaxis], [tf.shape(features["x"])[0], 1])
-
-    def classify(inputs: Any) -> dict[str, Any]:
-        features = parsed(inputs)
-        return {"scores": scores(features), "classes": labels(features)}
-
-    def scores_only(inputs: Any) -> dict[str, Any]:
-        return {"scores": scores(parsed(inputs))}
-
-    def classes_only(inputs: Any) -> dict[str, Any]:
-        return {"classes": labels(parsed(inputs))}
-
-    def regress(inputs: Any) -> dict[str, Any]:
-        features = parsed(inputs)
-        return {"outputs": tf.reduce_sum(features["x"], axis=1) + features["bias"]}
-
-    def regress2d(inputs: Any) -> dict[str, Any]:
-        return {"outputs": tf.reduce_sum(parsed(inputs)["x"], axis=1, keepdims=True)}
-
-    def bad_regress(inputs: Any) -> dict[str, Any]:
-        return {"outputs": parsed(inputs)["x"]}
-
-    def bad_scores(inputs: Any) -> dict[str, Any]:
-        return {"scores": tf.reduce_sum(parsed(inputs)["x"], axis=1)}
-
-    on_examples = (classify, scores_only, classes_only, regress, regress2d, bad_regress, bad_scores)
-    signatures = {call.__name__: _function(call, ("inputs", [None], "string")) for call in on_examples}
-    signatures["serving_default"] = _function(
-        lambda x: {"probabilities": scores({"x": x})}, ("x", [None, 4], "float32")
-    )
+    calls = {
+        "classify": lambda parsed: {"scores": scores(parsed["x"]), "classes": _colours(parsed["x"])},
+        "scores_only": lambda parsed: {"scores": scores(parsed["x"])},
+        "classes_only": lambda parsed: {"classes": _colours(parsed["x"])},
+        "regress": lambda parsed: {"outputs": tf.reduce_sum(parsed["x"], axis=1) + parsed["bias"]},
+        "regress2d": lambda parsed: {"outputs": tf.reduce_sum(parsed["x"], axis=1, keepdims=True)},
+        "bad_regress": lambda parsed: {"outputs": parsed["x"]},
+        "bad_scores": lambda parsed: {"scores": tf.reduce_sum(parsed["x"], axis=1)},
+    }
+    signatures = {
+        name: _function(lambda inputs, call=call: call(_parsed(inputs)), ("inputs", [None], "string"))
+        for name, call in calls.items()
+    }
+    signatures["serving_default"] = _function(lambda x: {"probabilities": scores(x)}, ("x", [None, 4], "float32"))
     _save(base, 1, signatures, module=module)
     methods = {
         "classify": ("classify", "scores_only", "classes_only", "bad_scores"),
         "regress": ("regress", "regress2d", "bad_regress"),
     }
     _set_methods(base / "1" / "saved_model.pb", methods)
+
+
+def _parsed(inputs: Any) -> dict[str, Any]:
+    """Four floats `x` and a `bias` that may be missing."""
+    import tensorflow as tf
+
+    features = {
+        "x": tf.io.FixedLenFeature([4], tf.float32),
+        "bias": tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
+    }
+    return tf.io.parse_example(inputs, features)
+
+
+def _colours(x: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.tile(tf.constant([["red", "green", "blue"]]), [tf.shape(x)[0], 1])
 
 
 def _set_methods(path: Path, methods: dict[str, tuple[str, ...]]) -> None:
@@ -261,6 +263,7 @@ MODELS: dict[str, Callable[[Path], None]] = {
         matrix,
         nodefault,
         nonfinite,
+        ocr,
         scalar,
         text,
         two,
