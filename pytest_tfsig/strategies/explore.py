@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import hypothesis
 from hypothesis import Phase
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 from pytest_tfsig.strategies.corners import corner_arrays
 from pytest_tfsig.strategies.memory import Memory
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pytest_tfsig.strategies.sizes import Key
 
 __all__ = ["SHRINK_REQUESTS", "SHRINK_SECONDS", "Exploration", "draws", "explore"]
+
+_CORNER: Final = "corner case"
 
 SHRINK_REQUESTS: Final = 400
 """Calls of `examine` that shrinking one violation may take: a small model's example is minimal after some fifty."""
@@ -96,7 +99,7 @@ def explore(
     fixed = itertools.chain(
         (("remembered", arrays) for arrays in memory.recall()),
         (("recorded", ready.unfinished(inputs)) for inputs in seeds),
-        ((f"corner case {name}", arrays) for name, arrays in corner_arrays(ready)),
+        ((f"{_CORNER} {name}", arrays) for name, arrays in corner_arrays(ready)),
     )
     for origin, arrays in itertools.islice(fixed, max_examples):
         if search.fails(origin, arrays):
@@ -203,6 +206,9 @@ class _Search:
 
     def shrunk(self) -> Arrays | None:
         """Make the violation found as small as the budget allows; return its arrays, None if there is none."""
+        if self._ready.owns and self._origin.startswith(_CORNER):
+            # Only Hypothesis can make a user's own values small, and it has to draw them itself for that.
+            self._hypothesis(SHRINK_REQUESTS, 0, None)
         if self._falsifying is not None and self._error is not None:
             attempt = partial(self._attempt, wanted=_kind(self._error))
             self._falsifying, self._error = minimized(self._ready, self._falsifying, self._error, attempt)
@@ -243,22 +249,41 @@ class _Search:
         if count <= 0:
             return
 
+        broken: list[Exception] = []
+
         def examine(arrays: Arrays) -> None:
-            shrinking = self._error is not None
-            if shrinking and not self._budget.take():
-                raise _Stop
-            self.examples_run += not shrinking
+            if self._error is not None:
+                self._examine_smaller(arrays, _kind(self._error))
+                return
+            self.examples_run += 1
             try:
                 score = self._try(arrays)
             except AssertionError as error:
                 self._found("random", arrays, error)
                 raise
-            if target is not None and score is not None and not shrinking:
+            except Exception as error:
+                # Hypothesis would try to shrink what is no violation.
+                broken.append(error)
+                raise _Stop from error
+            if target is not None and score is not None:
                 hypothesis.target(float(score), label=target)
 
         phases = [Phase.generate, Phase.target, Phase.shrink]
-        with contextlib.suppress(AssertionError, _Stop):
+        # A violation that shows only now and then is Flaky to Hypothesis; it has been found all the same.
+        with contextlib.suppress(AssertionError, Flaky, _Stop):
             run(_arrays(self._ready), examine, max_examples=count, seed=seed, phases=phases)
+        if broken:
+            raise broken[0]
+
+    def _examine_smaller(self, arrays: Arrays, wanted: object) -> None:
+        """Show Hypothesis the violation that was found already, in what it draws from then on."""
+        try:
+            error = self._attempt(arrays, wanted)
+        except Spent:
+            raise _Stop from None
+        if error is not None:
+            self._found(self._origin, arrays, error)
+            raise error
 
     def _found(self, origin: str, arrays: Arrays, error: AssertionError) -> None:
         self._origin, self._falsifying, self._error = origin, arrays, error

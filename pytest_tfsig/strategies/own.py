@@ -14,6 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from pytest_tfsig import tensors
 from pytest_tfsig.contract import shape_text
 from pytest_tfsig.errors import StrategyError, TensorError
+from pytest_tfsig.strategies.examples import serialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,9 @@ class Own:
         return self._checked(source.draw(_strategy(strategy, self.where)), shape)
 
     def _checked(self, drawn: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
+        if isinstance(drawn, list | tuple) and drawn and all(isinstance(example, dict) for example in drawn):
+            # tf.Examples as they are written for classify and regress.
+            drawn = [serialized(example, self.tensor.features or {}) for example in drawn]
         wanted = tensors.dtype(self.tensor.dtype)
         if (
             isinstance(drawn, np.ndarray | np.generic)

@@ -108,17 +108,15 @@ class Plan:
                 inputs[name] = _normalised(inputs[name], tensor.probabilities.axis)
         if self.signature.method != "predict":
             (array,) = inputs.values()
-            return {"examples": list(array.flat)}
+            return {"examples": [parsed(cell) if isinstance(cell, bytes) else cell for cell in array.flat]}
         return {name: self.packed(name, array) for name, array in inputs.items()}
 
     def packed(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
         """Return an input's array in a form that the wire has: tf.Examples serialized, all others as they are."""
-        features = self.signature.inputs[name].features
-        if features is None:
+        if array.dtype != object or not any(isinstance(cell, dict) for cell in array.flat):
             return array
-        packed = np.empty(array.shape, dtype=object)
-        packed.reshape(-1)[:] = [serialized(example, features) for example in array.flat]
-        return packed
+        features = self.signature.inputs[name].features or {}
+        return _objects([serialized(example, features) for example in array.flat]).reshape(array.shape)
 
     def unfinished(self, inputs: Mapping[str, Any]) -> Arrays:
         """Return ``inputs`` that were recorded, or finished, as arrays again.
@@ -142,7 +140,8 @@ class Plan:
         return {name: self._unpacked(name, array) for name, array in arrays.items()}
 
     def _unpacked(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
-        if self.signature.inputs[name].features is None:
+        generated = name in self.values and self.signature.inputs[name].features is not None
+        if self.signature.method == "predict" and not generated:
             return array
         return _objects([parsed(data) for data in array.flat]).reshape(array.shape)
 

@@ -305,3 +305,36 @@ def test_a_strategy_of_the_users_own_is_shrunk_by_hypothesis_within_what_it_draw
     assert all(number % 2 == 0 for number in found.falsifying["x"])
     assert len(found.falsifying["y"]) == len(found.falsifying["x"])
     assert not found.falsifying["y"].any()
+
+
+OWN = Signature("s", {"x": Tensor("int32", ["batch"], strategy=hypothesis_numpy.arrays(np.int32, 3))}, {})
+
+
+@pytest.mark.parametrize("after", [5, 60])
+def test_a_server_that_dies_under_a_users_own_strategy_is_asked_no_more(after):
+    calls = 0
+
+    def examine(_):
+        nonlocal calls
+        calls += 1
+        if calls >= after:
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        explore(OWN, examine, max_examples=100, seed=0)
+    assert calls == after
+
+
+@pytest.mark.parametrize("signature", [TABLE, OWN])
+@pytest.mark.parametrize("at", [1, 60])
+def test_a_violation_that_shows_only_once_is_reported(signature, at):
+    calls = 0
+
+    def examine(_):
+        nonlocal calls
+        calls += 1
+        assert calls != at
+
+    found = explore(signature, examine, max_examples=100, seed=0)
+    assert isinstance(found.error, AssertionError)
+    assert found.falsifying is not None

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hypothesis_numpy
 from pytest_tfsig import tensors
 from pytest_tfsig.contract import Feature, Signature, Tensor
 from pytest_tfsig.errors import StrategyError
-from pytest_tfsig.strategies import arrays, corner_cases, draws, signature_arrays
+from pytest_tfsig.strategies import arrays, corner_cases, draws, explore, signature_arrays
+from pytest_tfsig.strategies.examples import parsed
 from pytest_tfsig.strategies.limits import MAX_CORNER_CASES, MAX_ELEMENTS
 
 BOUNDED = [
@@ -283,3 +284,24 @@ def test_two_strategies_that_disagree_about_a_size_are_told_how_to_agree():
     }
     with pytest.raises(StrategyError, match="a parameter named shape"):
         next(draws(Signature("s", own, {}), 1, 0))
+
+
+@pytest.mark.parametrize("method", ["predict", "classify"])
+def test_a_strategy_of_the_users_own_may_draw_examples(method, tmp_path):
+    own = st.lists(
+        st.fixed_dictionaries({"age": st.lists(st.integers(0, 99), min_size=1, max_size=1)}), min_size=1, max_size=4
+    )
+    features = {"age": Feature("int64", [])}
+    signature = Signature("s", {"e": Tensor("string", ["batch"], features=features, strategy=own)}, {}, method=method)
+
+    def ages(inputs):
+        examples = inputs["examples"] if method == "classify" else [parsed(data) for data in inputs["e"]]
+        return [example["age"][0] for example in examples]
+
+    def examine(inputs):
+        assert max(ages(inputs)) < 50
+
+    found = explore(signature, examine, max_examples=200, seed=0, database=tmp_path)
+    assert ages(found.falsifying) == [50]
+    again = explore(signature, examine, max_examples=200, seed=0, database=tmp_path)
+    assert (again.origin, ages(again.falsifying)) == ("remembered", [50])
