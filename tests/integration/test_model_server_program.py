@@ -250,8 +250,8 @@ def test_the_health_service_is_there_only_on_demand(tmp_path):
             lambda config, _base: setattr(config.model_config_list.config[0], "model_platform", "other"),
             "INVALID_ARGUMENT",
             (
-                "Illegal to change a model's platform. For model m platform was tensorflow and new platform requested is "
-                "other"
+                "Illegal to change a model's platform. For model m platform was tensorflow and new platform requested "
+                "is other"
             ),
         ),
         (
@@ -263,8 +263,8 @@ def test_the_health_service_is_there_only_on_demand(tmp_path):
             lambda config, _base: config.model_config_list.config.add(name="n", base_path="/n"),
             "INVALID_ARGUMENT",
             (
-                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ModelServerConfig::model_platform, "
-                "model name is n"
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                "ModelServerConfig::model_platform, model name is n"
             ),
         ),
         (
@@ -281,8 +281,8 @@ def test_the_health_service_is_there_only_on_demand(tmp_path):
             ),
             "UNKNOWN",
             (
-                "1 model(s) did not become available: {{{name: broken version: 1} due to error: OUT_OF_RANGE: Read less "
-                "bytes than requested}, }"
+                "1 model(s) did not become available: {{{name: broken version: 1} due to error: OUT_OF_RANGE: Read "
+                "less bytes than requested}, }"
             ),
         ),
     ],

@@ -299,8 +299,8 @@ OTHER_SIGNATURE = warmup_record("serving_v2", x=tensors.to_proto(X))
         (
             b"this is not a record at all",
             (
-                "DATA_LOSS: corrupted record at 0 (Is this even a TFRecord file?). Please verify your warmup data is in "
-                "TFRecord format."
+                "DATA_LOSS: corrupted record at 0 (Is this even a TFRecord file?). Please verify your warmup data is "
+                "in TFRecord format."
             ),
         ),
     ],
