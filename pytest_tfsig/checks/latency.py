@@ -56,8 +56,8 @@ def _inputs(subject: Subject, batch: int) -> Iterator[Mapping[str, Any]]:
 
 def _outcome(verdicts: list[BudgetVerdict], *, reported_only: bool) -> Outcome:
     details = {"budgets": [verdict.as_dict() for verdict in verdicts]}
-    samples = {id(verdict.sample): verdict.requests for verdict in verdicts}
-    requests = sum(samples.values())
+    samples = {id(verdict.sample): verdict.sample for verdict in verdicts}
+    requests = sum(len(sample.latencies) for sample in samples.values())
     lines = "\n".join(f"{verdict.verdict.value}: {verdict.sentence}" for verdict in verdicts)
     if reported_only:
         return Outcome("skip", f"reported, not gated, under pytest-xdist: {lines}", requests, details=details)
@@ -67,7 +67,7 @@ def _outcome(verdicts: list[BudgetVerdict], *, reported_only: bool) -> Outcome:
             violation = Violation(
                 hit[0].sentence,
                 expected="; ".join(verdict.budget.description for verdict in verdicts),
-                actual=lines,
+                actual="\n".join([lines, *(verdict.text() for verdict in hit)]).rstrip(),
             )
             return Outcome("fail", violation.sentence, requests, violation, details)
         if hit:
