@@ -148,6 +148,7 @@ class Program:
                 0 if any_port else flags.rest_api_port,
                 flags.rest_api_timeout_in_ms / 1000,
                 self._shown,
+                cors=flags.rest_api_enable_cors_support,
             )
         except OSError as error:
             logger.error(  # noqa: TRY400 - the message says it all

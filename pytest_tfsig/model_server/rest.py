@@ -42,6 +42,7 @@ class Server:
         port: 0 lets the kernel choose.
         timeout: Seconds that a run of a model may take; 0 for any time.
         shown: Metrics to show at their path; None shows none.
+        cors: Whether answers let pages of other sites read them.
 
     Raises:
         OSError: The port is taken.
@@ -54,8 +55,10 @@ class Server:
         port: int,
         timeout: float = 0,
         shown: Registry | None = None,
+        *,
+        cors: bool = False,
     ) -> None:
-        self._http = _HttpServer(host, port, Router(manager, timeout, shown))
+        self._http = _HttpServer(host, port, Router(manager, timeout, shown, cors=cors))
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, name="rest", daemon=True
         )
@@ -202,6 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"Content-Type: {answer.content_type}",
             f"Date: {formatdate(usegmt=True)}",
             f"Content-Length: {len(answer.body)}",
+            *answer.headers,
         ]
         if self.close_connection:
             lines.append("Connection: close")

@@ -205,7 +205,7 @@ def _tensor(name: str, value: JsonValue, dtype: str) -> NDArray[Any]:
 def _made(name: str, leaves: list[JsonValue | bytes], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     try:
         return array(leaves, shape, dtype)
-    except TensorError as error:
+    except (TensorError, ValueError) as error:  # numpy before 2.0 stops at 32 dimensions
         raise _invalid(f"tensor parsing error: {text_of(name)}") from error
 
 

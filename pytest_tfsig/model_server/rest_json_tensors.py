@@ -47,6 +47,7 @@ _RANGES: Final = {
     "uint32": (0, 2**32 - 1),
     "uint64": (0, MAX_UINT64),
 }
+_QUICK_DIMENSIONS = 32  # what any numpy has
 _PLAIN: Final[dict[str, type]] = {"bool": bool, "string": str}
 _FLOATS = frozenset({"float32", "float64"})
 _BASE64 = re.compile(r"([A-Za-z0-9+/]*)([=.]*)")
@@ -102,7 +103,7 @@ def quick_array(values: list[JsonValue], dtype: str) -> NDArray[Any] | None:
             return None
         shape.append(size)
         level = list(chain.from_iterable(level))
-    if len(shape) > tensors.MAX_DIMENSIONS or not _all_right(level, dtype):
+    if len(shape) > _QUICK_DIMENSIONS or not _all_right(level, dtype):
         return None
     return array(level, tuple(shape), dtype)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import unquote_to_bytes
 
@@ -71,6 +71,11 @@ _TARGET = re.compile(
 _CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
 _REST_CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?#]|%[0-9A-Fa-f]{2})*")
 _ORIGIN = re.compile("https?://")
+_CORS: Final = (
+    "Access-Control-Allow-Origin: *",
+    "Access-Control-Allow-Methods: POST, GET",
+    "Access-Control-Allow-Headers: Content-Type",
+)
 _MAX_INT64 = 2**63 - 1
 
 
@@ -83,12 +88,14 @@ class Answer:
         body: The body's bytes.
         content_type: Of the body.
         close: Whether the connection ends with it.
+        headers: Further lines of its head.
     """
 
     status: int
     body: bytes
     content_type: str = JSON
     close: bool = False
+    headers: tuple[str, ...] = ()
 
 
 @final
@@ -99,12 +106,16 @@ class Router:
         manager: Where servables and their status are found.
         timeout: Seconds that a run of a model may take; 0 for any time.
         shown: Metrics to show at their path; None shows none.
+        cors: Whether answers of the API let pages of other sites read them.
     """
 
-    def __init__(self, manager: Manager, timeout: float = 0, shown: metrics.Registry | None = None) -> None:
+    def __init__(
+        self, manager: Manager, timeout: float = 0, shown: metrics.Registry | None = None, *, cors: bool = False
+    ) -> None:
         self._manager = manager
         self._timeout = timeout
         self._shown = shown
+        self._headers = _CORS if cors else ()
 
     def answer(self, method: str, target: str, body: bytes, origin: str = "") -> Answer:
         """Answer a request; never raises.
@@ -124,8 +135,10 @@ class Router:
         if not _API.fullmatch(path + rest):
             return error_page(404)
         if method == "OPTIONS":
-            return Answer(200 if _ORIGIN.search(origin) else 400, b"", _DEFAULT_TYPE)
-        return self._answer_api(method, path + rest, body)
+            answer = Answer(200 if _ORIGIN.search(origin) else 400, b"", _DEFAULT_TYPE)
+        else:
+            answer = self._answer_api(method, path + rest, body)
+        return replace(answer, headers=self._headers) if self._headers else answer
 
     def _answer_api(self, method: str, path: str, body: bytes) -> Answer:
         begin = time.perf_counter()

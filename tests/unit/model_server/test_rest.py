@@ -204,6 +204,16 @@ def test_many_clients_at_once_are_all_answered(server):
     assert answers == [True] * 320
 
 
+def test_further_headers_are_sent():
+    server = Server(echo_manager(), "127.0.0.1", 0, cors=True)
+    server.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    response, _ = ask(connection)
+    connection.close()
+    server.stop()
+    assert response.getheader("Access-Control-Allow-Methods") == "POST, GET"
+
+
 def test_bytes_that_are_not_utf8_come_back_as_they_are(connection):
     body = b'{"signature_name": "string", "instances": ["\xff\xfe"]}'
     assert ask(connection, body=body)[1] == b'{\n    "predictions": ["\xff\xfe"\n    ]\n}'

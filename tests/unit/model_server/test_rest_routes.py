@@ -134,6 +134,14 @@ def test_options_wants_an_origin(origin, status):
     assert (answer.status, answer.body) == (status, b"")
 
 
+@pytest.mark.parametrize("path", ["/v1/models/m", "/v1/nothing"])
+def test_pages_of_other_sites_may_read_where_it_is_allowed(path):
+    assert ask("GET", path).headers == ()
+    assert "Access-Control-Allow-Origin: *" in ask("GET", path, cors=True).headers
+    assert ask("OPTIONS", path, cors=True).headers
+    assert ask("GET", "/", cors=True).headers == ()
+
+
 def test_status_shows_versions_and_ignores_a_label():
     body = json.loads(ask("GET", "/v1/models/m/labels/none").body)
     assert [(row["version"], row["state"]) for row in body["model_version_status"]] == [
