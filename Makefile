@@ -26,7 +26,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export KERAS_HOME := $(CURDIR)/.cache/keras
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # TensorFlow's start-up messages would bury ours.
-export TF_CPP_MIN_LOG_LEVEL := 2
+export TF_CPP_MIN_LOG_LEVEL := 3
 
 .PHONY: test example lint types clean
 
