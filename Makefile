@@ -1,6 +1,7 @@
 # Everything is set up by the target that needs it: only Python >= 3.11, make and git have to be there.
 #
 #   make example    train the example models, serve them, prove their contracts
+#   make example-in-container   the same contracts, served by containers of a Docker Engine
 #   make test       run the tests            (make test ARGS="-k latency")
 #   make lint       ruff and the layer rules
 #   make types      mypy --strict
@@ -28,13 +29,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # TensorFlow's start-up messages would bury ours.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test example lint types clean
+.PHONY: test example example-in-container lint types clean
 
 test: $(READY)
 	$(BIN)/pytest $(ARGS)
 
 example: $(READY) $(TRAINED)
-	cd example_project && $(BIN)/pytest $(ARGS)
+	cd example_project && $(BIN)/pytest --tfsig-server=embedded $(ARGS)
+
+# The example's contracts once more, in a real container: an image that is built on the spot around the embedded server.
+example-in-container: $(READY) $(TRAINED)
+	cd example_project && PYTHONPATH=$(CURDIR) $(BIN)/pytest -p tests.container_plugin --tfsig-server=container $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

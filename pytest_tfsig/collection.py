@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfsig.errors import TfsigError
-from pytest_tfsig.state import command, judge, options_of, session_of
+from pytest_tfsig.state import command, judge, options_of, session_of, stated_contracts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +87,19 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         found = targets.cases(target, options, only, skip)
     except TfsigError as error:
         raise pytest.Collector.CollectError(f"{definition.nodeid}: {error}") from None
+    stated_contracts(config)[definition.path, target.model] = target.contract
     metafunc.parametrize("tfsig_check", found, indirect=True, ids=[case.id for case in found])
+
+
+def without_deadline(item: Any) -> None:
+    """Takes Hypothesis' default deadline off a test; one that the user chose stays."""
+    import hypothesis
+
+    function = getattr(item.obj, "__func__", item.obj)
+    chosen = getattr(function, "_hypothesis_internal_settings_applied", False)
+    usual = hypothesis.settings.default
+    if not chosen and usual is not None and usual.deadline == timedelta(milliseconds=200):
+        hypothesis.settings(deadline=None)(function)
 
 
 def prepare(item: pytest.Item) -> None:
@@ -99,6 +113,9 @@ def prepare(item: pytest.Item) -> None:
     config = item.config
     session = session_of(config)
     target = targets.of_item(item, options_of(config), config.rootpath)
+    if not target.contract.signatures:  # a contract that the module states for this model holds for all its tests
+        stated = stated_contracts(config).get((item.path, target.model), target.contract)
+        target = replace(target, contract=stated)
     session.current = session.served(target)
     session.current.pytest_line = command(item)
     signatures = session.signatures(target)

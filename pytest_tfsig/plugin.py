@@ -84,6 +84,17 @@ def _is_ours(item: pytest.Item) -> bool:
     return "tfsig_check" in names or "served_model" in names or hasattr(item, "case")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Takes Hypothesis' deadline off tests that ask a server: meant for functions, it would fail them at random."""
+    for item in items:
+        if "served_model" in getattr(item, "fixturenames", ()) and getattr(
+            getattr(item, "obj", None), "is_hypothesis_test", False
+        ):
+            from pytest_tfsig.collection import without_deadline
+
+            without_deadline(item)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Serves the model of a test that uses `served_model`."""

@@ -12,12 +12,16 @@ from pytest_tfsig import options
 from pytest_tfsig.errors import TfsigError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_tfsig.contract import Contract
     from pytest_tfsig.options import Options
     from pytest_tfsig.session import Session
     from pytest_tfsig.targets import Case
 
 OPTIONS = pytest.StashKey["Options"]()
 SESSION = pytest.StashKey["Session"]()
+CONTRACTS = pytest.StashKey["dict[tuple[Path, str], Contract]"]()
 SERVER = pytest.StashKey["dict[str, Any]"]()
 RESULT = pytest.StashKey["dict[str, Any]"]()
 
@@ -34,6 +38,11 @@ def options_of(config: pytest.Config) -> Options:
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[OPTIONS]
+
+
+def stated_contracts(config: pytest.Config) -> dict[tuple[Path, str], Contract]:
+    """Returns the contracts that collected tests state, by their module's path and the model's."""
+    return config.stash.setdefault(CONTRACTS, {})
 
 
 def session_of(config: pytest.Config) -> Session:

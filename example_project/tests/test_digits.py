@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from sklearn.datasets import load_digits
 
 from pytest_tfsig import Probabilities, Tensor, signature_inputs
@@ -38,7 +38,6 @@ def test_recognises_digits(served_model: ServedModel):
     assert np.mean(answer["probabilities"].argmax(axis=1) == data.target) > 0.95
 
 
-@settings(deadline=None)  # Hypothesis would time each example; how fast answers are is the latency budget's business.
 @given(inputs=signature_inputs())
 def test_rest_gives_the_same_digit(served_model: ServedModel, inputs):
     """The dashboard asks over REST, the pipeline over gRPC: they may not disagree."""

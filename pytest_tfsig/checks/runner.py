@@ -70,6 +70,7 @@ def _smallest(entry: Check, subject: Subject, first: Violation) -> Violation:
             max_examples=subject.settings.max_examples,
             seed=subject.settings.seed,
             database=subject.settings.database,
+            seeds=[] if first.inputs is None else [first.inputs],
         )
     except (ServerDied, TfsigError):
         return first

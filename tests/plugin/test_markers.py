@@ -149,6 +149,26 @@ def test_one_check(served_model):
     suite.run().assert_outcomes(passed=2)
 
 
+def test_a_sibling_s_contract_bounds_what_is_drawn_and_no_deadline_is_set(suite, models):
+    suite.write(
+        """
+import time
+from hypothesis import given
+
+slow = [0.3]
+
+@given(inputs=signature_inputs())
+def test_property(served_model, inputs):
+    assert abs(inputs["x"]).max(initial=0) <= 2
+    if slow:
+        time.sleep(slow.pop())
+""",
+        models("classifier"),
+    )
+    result = suite.run("-k", "property")
+    assert result.ret == 0
+
+
 def test_several_models_at_once(suite, models):
     suite.write(
         f"""
