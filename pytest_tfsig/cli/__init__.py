@@ -1,0 +1,46 @@
+"""The tfsig command: look at SavedModels, compare, record and serve them, write and explain contracts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from pytest_tfsig.cli import diff, explain, init, serve, show
+from pytest_tfsig.errors import TfsigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CANNOT_JUDGE = 2
+"""The exit code for bad input, as argparse has it."""
+
+_COMMANDS = (show, init, diff, serve, explain)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0 done, 1 judged and refused, 2 what was asked cannot be done.
+
+    Args:
+        arguments: The words after `tfsig`; None takes them from the command line.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+    except TfsigError as error:
+        print(f"tfsig: {error}", file=sys.stderr)  # noqa: T201 - a command's errors
+        return CANNOT_JUDGE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tfsig", description="Contracts of TensorFlow models as they are served.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser
