@@ -84,12 +84,6 @@ def _table() -> tuple[Flag, ...]:
             default=False,
             help="answer Predict with tensor_content instead of repeated fields",
         ),
-        Flag(
-            "enable_signature_method_name_check",
-            "bool",
-            default=False,
-            help="refuse signatures whose method name is not one that TensorFlow Serving knows",
-        ),
         Flag("tensorflow_session_parallelism", "int64", 0, "threads in and between operations; 0 chooses"),
         Flag("tensorflow_intra_op_parallelism", "int64", 0, "threads within an operation; 0 chooses"),
         Flag("tensorflow_inter_op_parallelism", "int64", 0, "operations run at once; 0 chooses"),
@@ -98,8 +92,9 @@ def _table() -> tuple[Flag, ...]:
         Flag("tfsig_watch_pid", "int32", 0, "exit when this process is gone"),
         Flag("tfsig_ports_file", "string", "", "let the system choose both ports and write them there as JSON"),
         Flag("tfsig_resource_preserving", "bool", default=False, help="unload a version before its successor loads"),
-        # real flags that change nothing that a caller could see
+        # real flags that are not followed here
         Flag("num_unload_threads", "int32", 0),
+        Flag("enable_signature_method_name_check", "bool", default=False),
         Flag("flush_filesystem_caches", "bool", default=True),
         Flag("tensorflow_session_config_file", "string", ""),
         Flag("use_alts_credentials", "bool", default=False),
@@ -171,7 +166,7 @@ def _value(flag: Flag, text: str) -> Any:
     try:
         if flag.kind == "float":
             return float(text)
-        number = int(text)
+        number = int(text.replace("_", " "))  # Python's own grouping is nobody else's
     except ValueError:
         raise complaint from None
     limit = _INTEGER_LIMITS[flag.kind]

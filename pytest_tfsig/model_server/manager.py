@@ -35,9 +35,6 @@ __all__ = ["Manager", "Options"]
 
 logger = logging.getLogger(__name__)
 
-# After a change the loop looks at once for what to do next; this is how long it sleeps when nothing happens.
-_IDLE_SECONDS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -195,7 +192,7 @@ class Manager:
         while True:
             with self._changed:
                 if not self._dirty and not self._is_poll_due():
-                    self._changed.wait(_IDLE_SECONDS)
+                    self._changed.wait(None if self._poll_due is None else self._poll_due - time.monotonic())
                 if self._stopping:
                     return
                 self._dirty = False

@@ -105,8 +105,8 @@ def advise(error: StatusError) -> StatusError:
     op = error.message.partition(_UNREGISTERED)[2].partition("'")[0]
     return StatusError(
         error.code,
-        f"{error.message.rstrip('.')}. The model needs the custom op {op}: load its library with --op_library=PATH-or-package "
-        "(pytest: --tfsig-op-library), such as tensorflow_text for the ops of tensorflow-text.",
+        f"{error.message.rstrip('.')}. The model needs the custom op {op}: load its library with "
+        "--op_library=PATH-or-package (pytest: --tfsig-op-library), such as tensorflow_text for the ops of tensorflow-text.",
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -362,3 +367,48 @@ def test_a_model_may_bring_its_own_batching_parameters(tmp_path, batching):
         assert ask_all(server, [np.ones(3, np.float32)]) == [
             ("INVALID_ARGUMENT", "Task size 3 is larger than maximum input batch size 2")
         ]
+
+
+def test_ops_of_an_installed_package(tmp_path):
+    if importlib.util.find_spec("tensorflow_text") is None:
+        pytest.skip("tensorflow-text is not installed")
+    build = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+module = tf.Module()
+tokenize = tensorflow_text.WhitespaceTokenizer().tokenize
+module.call = tf.function(lambda s: {"words": tokenize(s).flat_values}, [tf.TensorSpec([None], tf.string, name="s")])
+tf.saved_model.save(module, sys.argv[1], signatures={"serving_default": module.call})
+"""
+    subprocess.run([sys.executable, "-c", build, tmp_path / "m" / "1"], check=True, capture_output=True)
+    flags = ["--model_name=m", f"--model_base_path={tmp_path / 'm'}", "--max_num_load_retries=0"]
+    with model_server(tmp_path, *flags) as server:
+        assert server.process.wait(PATIENCE) == 255
+        assert "NOT_FOUND: Op type not registered 'TFText>WhitespaceTokenize" in server.log
+    with model_server(tmp_path, *flags, "--op_library=tensorflow-text") as server:
+        served(server)
+        answer = server.predict(s=np.array([b"two words"], object))
+        assert answer[0]["words"].tolist() == [b"two", b"words"]
+
+
+def test_tls(tmp_path, models):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate, and is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    ssl = tmp_path / "ssl.txt"
+    lines = [
+        f"{name}: {json.dumps(file.read_text())}" for name, file in (("server_key", key), ("server_cert", certificate))
+    ]
+    ssl.write_text("\n".join(lines))
+    base = copy_version(models("half_plus_two") / "1", tmp_path / "m", "1").parent
+    with model_server(tmp_path, "--model_name=m", f"--model_base_path={base}", f"--ssl_config_file={ssl}") as server:
+        port = server.grpc.split(":")[1]
+        credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+        with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+            grpc.channel_ready_future(channel).result(PATIENCE)
+        with pytest.raises(grpc.RpcError) as plain:
+            server.predict(x=X, timeout=5)
+        assert plain.value.code() is grpc.StatusCode.UNAVAILABLE
