@@ -1,4 +1,4 @@
-"""The options of the pytest plugin, each with its ini twin; the command line wins."""
+"""What the user asked for: the plugin's options as values, read from command line and ini file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from pytest_tfsig.declared import stated
 from pytest_tfsig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,48 +15,6 @@ if TYPE_CHECKING:
     import pytest
 
 _Number = TypeVar("_Number", int, float)
-Kind = Literal["string", "args", "paths", "bool"]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: `--tfsig-NAME` on the command line and `tfsig_NAME` in an ini file."""
-
-    name: str
-    help: str
-    metavar: str = ""
-    repeatable: bool = False
-    flag: bool = False
-
-    @property
-    def ini(self) -> str:
-        """Its name in an ini file, which is also where pytest keeps its value."""
-        return f"tfsig_{self.name.replace('-', '_')}"
-
-
-OPTIONS = (
-    Option("model", "serve this SavedModel instead of the ones that markers and contract files name", "PATH"),
-    Option(
-        "audit", "run every check against the signatures of this SavedModel; may be repeated", "PATH", repeatable=True
-    ),
-    Option("server", "auto (default), container, binary, embedded, or HOST:PORT of a running server", "SERVER"),
-    Option("image", "the image that a container runs (default: a pinned tensorflow/serving)", "IMAGE"),
-    Option("rest", "HOST:PORT of the REST API of a running server", "HOST:PORT"),
-    Option("baseline", "the released version, which the model under test must not break", "PATH"),
-    Option("max-examples", "inputs drawn for each check (default: 100)", "N"),
-    Option("report", "write report.json into this folder", "DIR"),
-    Option("update", "rewrite recorded examples with what the model answers now", flag=True),
-    Option("mutate", "measure how strong the contracts are", flag=True),
-    Option(
-        "op-library",
-        "custom ops for the embedded server: a library or a package; may be repeated",
-        "PATH",
-        repeatable=True,
-    ),
-    Option("start-timeout", "seconds that a server may take to start, and a model to load (default: 60)", "SECONDS"),
-    Option("request-timeout", "seconds that an answer may take (default: 60)", "SECONDS"),
-    Option("inconclusive", "what an undecided latency budget does: fail (default), pass or skip", "WORD"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +59,6 @@ class Options:
         return self.server not in {"auto", "container", "binary", "embedded"}
 
 
-def add(parser: pytest.Parser) -> None:
-    """Declares every option and its ini twin."""
-    group = parser.getgroup("tfsig", "contracts of served TensorFlow models (pytest-tfsig)")
-    for option in OPTIONS:
-        action = "store_true" if option.flag else "append" if option.repeatable else "store"
-        keywords: dict[str, Any] = {} if option.flag else {"metavar": option.metavar}
-        group.addoption(
-            f"--tfsig-{option.name}", action=action, dest=option.ini, default=None, help=option.help, **keywords
-        )
-        kind: Kind = "bool" if option.flag else "args" if option.repeatable else "string"
-        parser.addini(option.ini, option.help, type=kind, default=None)
-
-
 def read(config: pytest.Config) -> Options:
     """Returns the options of a run.
 
@@ -121,9 +67,7 @@ def read(config: pytest.Config) -> Options:
     """
 
     def value(name: str) -> Any:
-        ini = f"tfsig_{name}"
-        given = config.getoption(ini)
-        return config.getini(ini) if given is None else given
+        return stated(config, name)
 
     def path(name: str) -> str | None:
         """An ini file's relative paths are relative to it, those of the command line to the current directory."""
@@ -142,7 +86,7 @@ def read(config: pytest.Config) -> Options:
         server=server,
         image=value("image") or None,
         rest=value("rest") or None,
-        baseline=path("baseline"),
+        baseline=(value("baseline") or None) if remote else path("baseline"),
         max_examples=_number("max-examples", value("max_examples"), 100, int),
         report=Path(report) if report else None,
         update=bool(value("update")),

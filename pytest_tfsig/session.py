@@ -36,12 +36,14 @@ class Target:
         contract: What callers may rely on, as it was stated.
         name: The name to serve it under; None: the path's own.
         source: Where the contract is written, as users know it; "" where it is inferred.
+        file: The file that the contract is written in; None where it is inferred.
     """
 
     model: str
     contract: Contract
     name: str | None = None
     source: str = ""
+    file: Path | None = None
 
 
 class ModelUnderTest(ServedModel):
@@ -198,6 +200,8 @@ class Session:
         model = self._model(target)
         try:
             subject = self._subject(model, target, signature, pytest_line)
+            if check.against_baseline and subject.baseline is None:
+                subject.baseline = self._baseline(model)
         except ModelLoadError as error:
             if check.name == "loads":
                 return refused(error)
@@ -320,11 +324,30 @@ class Session:
             alone = replace(target.contract, signatures=_only(target.contract.signatures, signature))
             completed = alone.completed(self._specs(target)).signatures[signature]
             model.subjects[key] = checks.Subject(
-                served, completed, served.signatures[signature], self._settings(model, signature), model.saved_model
+                served,
+                completed,
+                served.signatures[signature],
+                self._settings(model, signature),
+                model.saved_model,
+                folder=Path() if target.file is None else target.file.parent,
             )
         subject = model.subjects[key]
         subject.pytest_line = pytest_line
         return subject
+
+    def _baseline(self, model: _Model) -> checks.Baseline | None:
+        """Returns the released version, to be served when a check asks for it."""
+        path = self.options.baseline
+        if path is None:
+            return None
+        # A name of its own: both versions are served at once, and may even be the same directory.
+        name = None if self.options.is_remote else f"{model.identity.name}-baseline"
+        target = Target(path, Contract(), name)
+        try:
+            version, specs = self._model(target).identity.version, self._specs(target)
+        except TfsigError as error:
+            raise UsageError(f"no released version at --tfsig-baseline {path}: {error}") from None
+        return checks.Baseline(path, version, specs, lambda: self.served(target))
 
     def _settings(self, model: _Model, signature: str) -> checks.Settings:
         return checks.Settings(

@@ -55,6 +55,7 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
             Case(target, name, check)
             for name, signature in contract.signatures.items()
             for check in applicable(signature, only, skip)
+            if options.baseline is not None or not check.against_baseline
         ]
     except ContractError as error:
         raise ContractError(f"{target.source or contract.source}: {error}") from None
@@ -86,7 +87,7 @@ def of_file(file: Path, options: Options) -> Target:
         raise ContractError(
             f'{file}: no model to judge; say model = "path/of/the/SavedModel", or pass --tfsig-model PATH'
         )
-    return Target(model, contract, source=file.name)
+    return Target(model, contract, source=file.name, file=file)
 
 
 def of_item(node: pytest.Item, options: Options, rootpath: Path) -> Target:
@@ -113,7 +114,7 @@ def _file_of(node: Any) -> Path:
 def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootpath: Path, test: str) -> Target:
     from pytest_tfsig.session import Target
 
-    contract, source, stated_model = _contract(markers)
+    contract, source, stated_model, stated_in = _contract(markers)
     name = None
     model = options.model
     for marker, file in markers:
@@ -126,7 +127,7 @@ def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootp
         raise UsageError(
             f"{test} has no model to judge: mark it with @pytest.mark.tfsig_model(path), or pass --tfsig-model PATH"
         )
-    return Target(model, contract, name, source)
+    return Target(model, contract, name, source, stated_in)
 
 
 def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
@@ -143,13 +144,13 @@ def _located(path: str, file: Path, rootpath: Path) -> str:
     return str(beside if beside.exists() else rootpath / path)
 
 
-def _contract(markers: list[tuple[pytest.Mark, Path]]) -> tuple[Any, str, str | None]:
-    """Returns the contract of all markers together, where it is written, and the model that a contract file names."""
+def _contract(markers: list[tuple[pytest.Mark, Path]]) -> tuple[Any, str, str | None, Path | None]:
+    """Returns the contract of all markers together, where it is written, the model that it names, and its file."""
     from pytest_tfsig.contract import Contract
 
     signatures: dict[str, Any] = {}
     sources: list[str] = []
-    model = None
+    model = nearest = None
     for marker, file in markers:
         if marker.name != "tfsig_contract":
             continue
@@ -157,11 +158,18 @@ def _contract(markers: list[tuple[pytest.Mark, Path]]) -> tuple[Any, str, str | 
         for name, signature in contract.signatures.items():
             signatures.setdefault(name, signature)  # the nearest wins
         model = model or contract.model
+        nearest = nearest or _stated_in(marker, file)
         if contract.source not in sources:
             sources.append(contract.source)
     signatures = _with_latency(signatures, markers)
     source = ", ".join(sources)
-    return Contract(signatures, None, source or "contract"), source, None if model is None else str(model)
+    return Contract(signatures, None, source or "contract"), source, None if model is None else str(model), nearest
+
+
+def _stated_in(marker: pytest.Mark, file: Path) -> Path:
+    """Returns the file that a marker's contract is written in: the one that it names, or its own."""
+    named = str(marker.args[0]) if marker.args else ""
+    return file.parent / named if named.endswith(".toml") else file
 
 
 _FIELDS = ("inputs", "outputs", "dims", "method", "latency", "checks", "relations")

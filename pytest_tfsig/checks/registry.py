@@ -42,6 +42,7 @@ class Check:
         run: The inspection or procedure. Its keyword parameters are the check's options in a contract file.
         inspects: Whether `run` is an inspection, fed by the pass that all inspections share.
         wanted: Whether the check applies to a contract at all; asked at collection.
+        against_baseline: Whether it compares with the released version, and is left out where none is given.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Check:
     run: Callable[..., Any]
     inspects: bool
     wanted: Callable[[Signature], bool]
+    against_baseline: bool = False
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -72,6 +74,9 @@ _MODULES = (
     "warmup",
     "relations",
     "latency",
+    "compatible",
+    "drift",
+    "no_slower",
 )
 """Our own checks, one module each, in the order in which they run: what explains most comes first."""
 
@@ -81,12 +86,17 @@ def _always(_: Signature) -> bool:
 
 
 def register(
-    name: str, *, holds_when: str, inspects: bool, wanted: Callable[[Signature], bool] = _always
+    name: str,
+    *,
+    holds_when: str,
+    inspects: bool,
+    wanted: Callable[[Signature], bool] = _always,
+    against_baseline: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Returns a decorator that registers a function as the check `name`."""
 
     def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
-        _CHECKS[name] = Check(name, holds_when, run, inspects, wanted)
+        _CHECKS[name] = Check(name, holds_when, run, inspects, wanted, against_baseline)
         return run
 
     return decorate

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_tfsig.clients import ServingError
-from pytest_tfsig.errors import ServerError
+from pytest_tfsig.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -73,6 +73,23 @@ class ServerDied(ServerError):  # noqa: N818 - it says what happened
         self.log = log
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The released version, which the model under test must not break.
+
+    Attributes:
+        path: Where it lies, or its name on a remote server.
+        version: Its version; None: unknown.
+        signatures: What it declares, by name.
+        serve: Returns it, served beside the model under test. May raise as serving any model does.
+    """
+
+    path: str
+    version: int | None
+    signatures: Mapping[str, SignatureSpec]
+    serve: Callable[[], ServedModel]
+
+
 @dataclass
 class Subject:
     """One signature of one served model, with its contract.
@@ -84,6 +101,8 @@ class Subject:
         settings: How thoroughly to look.
         saved_model: What is on disk; None for a model that only a remote server has.
         pytest_line: The command that runs the same check again.
+        baseline: The released version; None: none was given.
+        folder: What relative paths in the contract are relative to.
     """
 
     model: ServedModel
@@ -92,6 +111,8 @@ class Subject:
     settings: Settings
     saved_model: SavedModel | None = None
     pytest_line: str = ""
+    baseline: Baseline | None = None
+    folder: Path = Path()
     _pass: SharedPass | None = field(default=None, repr=False)
 
     def ask(
@@ -151,6 +172,20 @@ class Subject:
             return Observation(inputs, self.ask(inputs))
         except ServingError as error:
             return Observation(inputs, {}, error)
+
+    def released(self) -> Subject:
+        """Returns the same signature of the released version, served, as a subject of its own.
+
+        Raises:
+            UsageError: No baseline was given, or it lacks the signature.
+            ServerError: It cannot be served.
+        """
+        if self.baseline is None:
+            raise UsageError("there is no released version to compare with; give one with --tfsig-baseline PATH")
+        name = self.signature.name
+        if name not in self.baseline.signatures:
+            raise UsageError(f"the released version {self.baseline.path} has no signature {name!r} to compare with")
+        return replace(self, model=self.baseline.serve(), spec=self.baseline.signatures[name], _pass=None)
 
     def shared_pass(self) -> SharedPass:
         """Returns the pass over drawn inputs that all inspections share; the first call makes it."""

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.contract.compatibility import Finding, Ignore, Level, Sifted, are_related, compatibility, sift
+from pytest_tfsig.contract.compatibility.wording import concerns, where
 from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel import digest, read, resolve
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.savedmodel import SignatureSpec
 
-_WIRES: Final = {"grpc": "gRPC", "rest_row": "REST rows", "rest_columnar": "REST columns"}
 _COMMANDS: Final = {Level.ERROR: "error", Level.WARN: "warning", Level.INFO: "notice"}
-_VERBS: Final = {Level.ERROR: "breaks", Level.WARN: "may surprise", Level.INFO: "concerns"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +103,6 @@ def as_text(diff: Diff) -> str:
         lines.append(f"  ignored until {entry.until}  {finding.rule}  {where(finding)}{because}")
     lines += [f"  note: {note}" for note in diff.sifted.notes]
     return "\n".join([*lines, _sum(diff)])
-
-
-def where(finding: Finding) -> str:
-    """Returns what a finding is about: `serving_default, output "scores"`."""
-    return f'{finding.signature}, {finding.part} "{finding.name}"' if finding.name else finding.signature
-
-
-def concerns(finding: Finding) -> str:
-    """Returns whom a finding concerns, and how: `breaks gRPC, REST rows`."""
-    return f"{_VERBS[finding.level]} {', '.join(_WIRES[wire] for wire in finding.wires)}"
 
 
 def _sum(diff: Diff) -> str:

@@ -1,0 +1,47 @@
+"""Candidates for the release of `classifier`: each is wrong only when compared with the released version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.models.contracts import WEIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def _save(directory: Path, answer: Callable[[Any, Any], Any]) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = tf.Variable(WEIGHTS)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+    def serve(x: Any) -> dict[str, Any]:
+        return {"probabilities": answer(tf, tf.matmul(x, module.weights))}
+
+    tf.saved_model.save(module, directory, signatures=serve)
+
+
+def classifier_permuted(base: Path) -> None:
+    """Its classes are in another order."""
+    _save(base / "1", lambda tf, logits: tf.nn.softmax(logits)[:, ::-1])
+
+
+def classifier_slow(base: Path) -> None:
+    """Multiplies large matrices for nothing before it answers, some milliseconds long."""
+
+    def answer(tf: Any, logits: Any) -> Any:
+        wasted = tf.random.stateless_uniform([400, 400], seed=[1, 2])
+        for _ in range(6):
+            wasted = tf.matmul(wasted, wasted) / 400
+        return tf.nn.softmax(logits + 0 * tf.minimum(tf.reduce_max(wasted), 1.0))
+
+    _save(base / "1", answer)
+
+
+MODELS: dict[str, Callable[[Path], None]] = {
+    "classifier_permuted": classifier_permuted,
+    "classifier_slow": classifier_slow,
+}
