@@ -33,10 +33,11 @@ def classifier_slow(base: Path) -> None:
     """Multiplies large matrices for nothing before it answers, some milliseconds long."""
 
     def answer(tf: Any, logits: Any) -> Any:
-        wasted = tf.random.stateless_uniform([400, 400], seed=[1, 2])
+        # It depends on the input, or TensorFlow would multiply once, before it serves.
+        wasted = tf.random.stateless_uniform([400, 400], seed=[1, 2]) + tf.reduce_mean(logits)
         for _ in range(6):
             wasted = tf.matmul(wasted, wasted) / 400
-        return tf.nn.softmax(logits + 0 * tf.minimum(tf.reduce_max(wasted), 1.0))
+        return tf.nn.softmax(logits + 1e-9 * tf.minimum(tf.reduce_max(wasted), 1.0))
 
     _save(base / "1", answer)
 
