@@ -106,7 +106,8 @@ def advise(error: StatusError) -> StatusError:
     return StatusError(
         error.code,
         f"{error.message.rstrip('.')}. The model needs the custom op {op}: load its library with "
-        "--op_library=PATH-or-package (pytest: --tfsig-op-library), such as tensorflow_text for the ops of tensorflow-text.",
+        "--op_library=PATH-or-package (pytest: --tfsig-op-library), such as tensorflow_text for the ops of "
+        "tensorflow-text.",
     )
 
 
