@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_tfsig import options, state
+from pytest_tfsig import declared, state
 from pytest_tfsig.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MARKERS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declares the options."""
-    options.add(parser)
+    declared.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Recorder(config), "tfsig-recorder")
-    audited = config.getoption("tfsig_audit") or config.getini("tfsig_audit")
+    audited = declared.stated(config, "audit")
     if audited:
         chosen = config.args_source is pytest.Config.ArgsSource.ARGS
         config.args = [*(config.args if chosen else []), *audited]
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collects an audited model."""
-    audited = state.options_of(parent.config).audit
+    audited = declared.stated(parent.config, "audit")
     if not audited:
         return None
     here = parent.config.invocation_params.dir

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfsig import state
+from pytest_tfsig.declared import stated
+from pytest_tfsig.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_tfsig.reports import Result
@@ -24,11 +28,34 @@ class Recorder:
         self._results: list[dict[str, Any]] = []
         self._server: dict[str, Any] = {}
 
+    def pytest_sessionstart(self) -> None:
+        """Makes the report's folder, so that a long run does not end with nowhere to report.
+
+        Raises:
+            pytest.UsageError: Nothing can be written there.
+        """
+        if not stated(self._config, "report"):
+            return
+        folder = state.options_of(self._config).report
+        if folder is not None and not hasattr(self._config, "workerinput"):
+            from pytest_tfsig.reports.files import prove_writable
+
+            try:
+                prove_writable(folder)
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes the result that a report carries."""
+        """Takes the result that a report carries, and shows it to pytest-html, where that plugin is."""
         result = getattr(report, "tfsig_result", None)
-        if result is not None:
-            self._results.append(result)
+        if result is None:
+            return
+        file, line, _ = report.location
+        line = None if line is None else line + 1
+        self._results.append({**result, "test": report.nodeid, "file": Path(file).as_posix(), "line": line})
+        if self._config.pluginmanager.hasplugin("html"):
+            _add_to_pytest_html(report, result)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002 - pytest-xdist's hook has it
@@ -37,20 +64,47 @@ class Recorder:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Writes the reports and the summary."""
-        folder = state.options_of(self._config).report
-        if not self._results and folder is None:
+        if not self._results and not stated(self._config, "report"):
             return
+        folder = state.options_of(self._config).report
         from pytest_tfsig.reports import Result
         from pytest_tfsig.reports.terminal import summarize
 
         results = [Result.from_dict(result) for result in self._results]
-        summarize(terminalreporter, results, self._written(results))
+        try:
+            files = [] if folder is None else self._written(folder, results)
+            summarize(terminalreporter, results, files)
+            _tell_github(terminalreporter, results)
+        except OSError as error:
+            terminalreporter.write_line(f"report: not written: {error}", red=True)
 
-    def _written(self, results: list[Result]) -> list[str]:
-        folder = state.options_of(self._config).report
-        if folder is None:
-            return []
-        from pytest_tfsig.reports import json
+    def _written(self, folder: Path, results: list[Result]) -> list[str]:
+        from pytest_tfsig.reports import gitlab, html, json
+        from pytest_tfsig.reports.environment import environment
 
         server = self._config.stash.get(state.SERVER, {}) or self._server
-        return [str(json.write(folder, results, server))]
+        report = json.document(results, server, environment(state.seed_of(self._config)))
+        return [str(json.write(folder, report)), str(html.write(folder, report)), str(gitlab.write(folder, results))]
+
+
+def _tell_github(terminalreporter: pytest.TerminalReporter, results: list[Result]) -> None:
+    """Writes annotations and a job's summary, where GitHub Actions runs us."""
+    if not results or os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from pytest_tfsig.reports import github
+
+    for command in github.commands(results):
+        terminalreporter.write_line(command)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(github.summary(results) + "\n")
+
+
+def _add_to_pytest_html(report: pytest.TestReport, result: dict[str, Any]) -> None:
+    from pytest_html import extras  # type: ignore[import-not-found, unused-ignore] # users may have it; we need not
+
+    from pytest_tfsig.reports.visible import visible
+
+    added = extras.text(visible(result["text"] or result["message"]), name=f"{result['check']}: {result['verdict']}")
+    vars(report)["extras"] = [*getattr(report, "extras", []), added]

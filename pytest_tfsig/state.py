@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_tfsig import options
 from pytest_tfsig.errors import TfsigError, UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def options_of(config: pytest.Config) -> Options:
         pytest.UsageError: A value is not one that the option can have.
     """
     if OPTIONS not in config.stash:
+        from pytest_tfsig import options
+
         try:
             config.stash[OPTIONS] = options.read(config)
         except UsageError as error:
@@ -55,14 +56,14 @@ def session_of(config: pytest.Config) -> Session:
         config.stash[SESSION] = Session(
             options_of(config),
             cache.mkdir("tfsig") if cache is not None else None,
-            seed=_seed(config),
+            seed=seed_of(config),
             owner=os.getpid(),
             under_xdist=worker,
         )
     return config.stash[SESSION]
 
 
-def _seed(config: pytest.Config) -> int | None:
+def seed_of(config: pytest.Config) -> int | None:
     """Returns what --hypothesis-seed says, where it is a number."""
     given = config.getoption("hypothesis_seed", None)
     try:
@@ -99,7 +100,7 @@ def command(item: pytest.Item) -> str:
         given = config.getoption(f"tfsig_{name}")
         if given is not None:
             words.append(f"--tfsig-{name.replace('_', '-')}={given}")
-    seed = _seed(config)
+    seed = seed_of(config)
     if seed is not None:
         words.append(f"--hypothesis-seed={seed}")
     return shlex.join(words)
