@@ -144,7 +144,7 @@ def examples_parsed(tf):
 @sound(
     Signature(
         method="regress",
-        inputs={"examples": Tensor("string", ["batch"], features=PERSON)},
+        inputs={"inputs": Tensor("string", ["batch"], features=PERSON)},
         outputs={"outputs": Tensor("float32", ["batch"])},
     )
 )
@@ -159,7 +159,7 @@ def examples_regressed(tf):
 @sound(
     Signature(
         method="classify",
-        inputs={"examples": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
+        inputs={"inputs": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
         outputs={
             "scores": Probabilities("float32", ["batch", 3]),
             "classes": Tensor("string", ["batch", 3], values=["a", "b", "c"]),
@@ -222,7 +222,8 @@ def ragged_to_dense(tf):
 def augmentation_that_is_off(tf):
     layers = tf.keras.layers
     image = tf.keras.Input([16, 16, 3], name="image")
-    hidden = layers.RandomRotation(0.1)(layers.RandomFlip()(layers.Rescaling(1 / 255)(image)))
+    hidden = layers.RandomFlip()(layers.Rescaling(1 / 255)(image), training=False)
+    hidden = layers.RandomRotation(0.1)(hidden, training=False)
     hidden = layers.GaussianNoise(0.1)(layers.Conv2D(8, 3, activation="relu")(hidden))
     return tf.keras.Model(image, {"probabilities": layers.Dense(10, activation="softmax")(layers.Flatten()(hidden))})
 
@@ -306,6 +307,36 @@ def attention_with_mask(tf):
         return {"vector": tf.reduce_sum(mixed, axis=1) / tf.reduce_sum(seen, axis=1, keepdims=True)}
 
     return serve, table, q, k, v
+
+
+@sound(Signature(inputs={"x": Tensor("float32", ["batch", 16], min=-4, max=4)}, outputs=SCORE))
+def fake_quantised(tf):
+    w, v = weights(tf, 16, 64), weights(tf, 64, 1)
+
+    def rounded(x):
+        return tf.quantization.fake_quant_with_min_max_args(x, -8, 8)
+
+    @serving(tf, ("x", tf.float32, [None, 16]))
+    def serve(x):
+        return {"score": tf.squeeze(rounded(rounded(x) @ w) @ v, axis=1)}
+
+    return serve, w, v
+
+
+@sound(
+    Signature(
+        inputs={"x": Tensor("float32", ["batch", 16], min=-4, max=4)},
+        outputs={"stars": Tensor("int32", ["batch"], min=1, max=5)},
+    )
+)
+def rounded_to_stars(tf):
+    w = weights(tf, 16, 1)
+
+    @serving(tf, ("x", tf.float32, [None, 16]))
+    def serve(x):
+        return {"stars": 1 + tf.cast(tf.round(4 * tf.sigmoid(tf.squeeze(x @ w, axis=1))), tf.int32)}
+
+    return serve, w
 
 
 @sound(CLASSIFIER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.planted_bugs.shapes import CLASSIFIER, PROBABILITIES, ROWS, SCORE, TEXT, serving, weights
 from benchmarks.planted_bugs.specimens import Collection
 from benchmarks.planted_bugs.values import save_as
-from pytest_tfsig.contract import Feature, Signature, Tensor
+from pytest_tfsig.contract import Feature, Probabilities, Signature, Tensor
 
 STATES = Collection()
 planted = STATES.planted
@@ -82,7 +82,7 @@ def mean_over_padded_words(tf):
     "batch_invariant",
     Signature(
         method="regress",
-        inputs={"examples": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
+        inputs={"inputs": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
         outputs={"outputs": Tensor("float32", ["batch"])},
     ),
 )
@@ -102,6 +102,22 @@ def dropout_on(tf):
     hidden = tf.keras.layers.Dropout(0.2)(hidden, training=True)
     outputs = tf.keras.layers.Dense(3, activation="softmax")(hidden)
     return tf.keras.Model(inputs, {"probabilities": outputs})
+
+
+@planted(
+    "deterministic",
+    Signature(
+        inputs={"image": Tensor("float32", ["batch", 16, 16, 3], min=0, max=255)},
+        outputs={"probabilities": Probabilities("float32", ["batch", 10])},
+    ),
+)
+def augmentation_left_on(tf):
+    layers = tf.keras.layers
+    image = tf.keras.Input([16, 16, 3], name="image")
+    # Keras exports random preprocessing as it is called, and that is on unless it is told otherwise.
+    hidden = layers.RandomRotation(0.1)(layers.RandomFlip()(layers.Rescaling(1 / 255)(image)))
+    hidden = layers.Conv2D(8, 3, activation="relu")(hidden)
+    return tf.keras.Model(image, {"probabilities": layers.Dense(10, activation="softmax")(layers.Flatten()(hidden))})
 
 
 @planted("deterministic", Signature(inputs=ROWS, outputs=PROBABILITIES))

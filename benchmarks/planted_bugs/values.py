@@ -96,9 +96,9 @@ def log_of_zero(tf):
     return serve
 
 
-@planted("finite", Signature(inputs={"x": Tensor("float32", ["batch", 8], min=0, max=5000)}, outputs=SCORE))
+@planted("finite", Signature(inputs={"x": Tensor("float32", ["batch", 7], min=0, max=5000)}, outputs=SCORE))
 def root_of_a_negative_variance(tf):
-    @serving(tf, ("x", tf.float32, [None, 8]))
+    @serving(tf, ("x", tf.float32, [None, 7]))
     def serve(x):
         variance = tf.reduce_mean(x * x, axis=1) - tf.reduce_mean(x, axis=1) ** 2
         return {"score": tf.sqrt(variance)}
@@ -291,8 +291,8 @@ def order_of_points(tf):
     "values",
     Signature(
         method="classify",
-        inputs={"examples": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
-        outputs={"scores": Probabilities("float32", ["batch", 3])},
+        inputs={"inputs": Tensor("string", ["batch"], features={"x": Feature("float32", [4], min=-3, max=3)})},
+        outputs={"scores": Probabilities("float32", ["batch", 3]), "classes": Tensor("string", ["batch", 3])},
     ),
 )
 def classify_with_logits(tf):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_tfsig.checks.comparison import compare
+from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.rounding import precision, sensitivity
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 
@@ -45,12 +48,16 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
     batch = batch_dimension(subject.signature)
     if batch is None:
         return Outcome("skip", "the inputs share no named leading dimension, so there is no batch to vary")
+    if not subject.repeats:
+        return Outcome("error", NOT_REPEATED)
     alone_allowed = subject.signature.dim_range(batch)[0] <= 1
     batched = [
         name
         for name, tensor in subject.signature.outputs.items()
         if tensor.shape is None or tensor.shape[:1] == (batch,)
     ]
+
+    narrow = precision(subject)
 
     def examine(inputs: Mapping[str, Any]) -> None:
         size = batch_size(inputs)
@@ -63,7 +70,8 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
         compare(
             "output {output!r} of a row depends on the order of the batch",
             whole, again, inputs=inputs, labels=("in order", "in reverse order, put back"),
-            rtol=rtol, atol=atol, advice=_ADVICE,
+            rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
+            sensitivity=partial(sensitivity, subject, inputs),
         )  # fmt: skip
         for row in sorted({0, size // 3, 2 * size // 3, size - 1})[:_ROWS] if alone_allowed else ():
             compare(
@@ -71,7 +79,8 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
                 {name: array[row : row + 1] for name, array in whole.items()},
                 _only(_alone(subject, inputs, row), batched, 1),
                 inputs=inputs, labels=(f"row {row} in the batch of {size}", f"row {row} alone"),
-                rtol=rtol, atol=atol, advice=_ADVICE,
+                rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
+                sensitivity=partial(sensitivity, subject, take(inputs, [row])),
             )  # fmt: skip
 
     return search(subject, examine, holds="rows answer alike alone and in {examples} batches")

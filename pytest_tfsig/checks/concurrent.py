@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_tfsig.checks.comparison import compare
+from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.rounding import precision
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.strategies import draws
@@ -59,10 +61,8 @@ def concurrent(subject: Subject, *, threads: int = 0, rtol: float | None = None,
     crowd.ask_one_at_a_time()
     if not crowd.answers:
         return Outcome("error", f"not judged: no request was answered ({crowd.refusal}); see the check outputs")
-    if not crowd.repeats():
-        return Outcome(
-            "error", "not judged: the same request gives different answers one at a time; see the check deterministic"
-        )
+    if not subject.repeats or not crowd.repeats():
+        return Outcome("error", NOT_REPEATED)
     wrong = crowd.ask_in_parallel()
     if wrong is not None:
         return failed(wrong, crowd.sent)
@@ -163,7 +163,7 @@ class _Crowd:
         compare(
             "a parallel request gives another answer in output {output!r} than alone",
             self.answers[number], answer, inputs=self.requests[number], labels=("one at a time", "in parallel"),
-            rtol=self.rtol, atol=self.atol, advice=_ADVICE,
+            rtol=self.rtol, atol=self.atol, advice=_ADVICE, precision=precision(self.subject),
         )  # fmt: skip
 
     def _size(self, number: int) -> int:

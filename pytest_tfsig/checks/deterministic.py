@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.rounding import precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,16 @@ _ADVICE = (
     "without a fixed seed, a counter. Export the model with training=False."
 )
 
+NOT_REPEATED = "not judged: the same request gives different answers; see the check deterministic"
+"""What checks say that compare answers to requests which should be answered alike."""
+
 
 @register("deterministic", holds_when="the same request gives the same answer", inspects=False)
 def deterministic(subject: Subject, *, rtol: float | None = None, atol: float | None = None) -> Outcome:
     """Sends every drawn request twice."""
     from pytest_tfsig.checks.runner import search
+
+    narrow = precision(subject)
 
     def examine(inputs: Mapping[str, Any]) -> None:
         compare(
@@ -34,6 +40,9 @@ def deterministic(subject: Subject, *, rtol: float | None = None, atol: float | 
             rtol=rtol,
             atol=atol,
             advice=_ADVICE,
+            precision=narrow,
         )
 
-    return search(subject, examine, holds="the same answer twice for {examples} requests")
+    outcome = search(subject, examine, holds="the same answer twice for {examples} requests")
+    subject.repeats = outcome.verdict != "fail"
+    return outcome

@@ -10,6 +10,7 @@ from pytest_tfsig.checks.batch_invariant import batch_dimension
 from pytest_tfsig.checks.malformed import malformed
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.subject import ServerDied
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.strategies import corner_cases
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _CALLERS_FAULT = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "NOT_FOUND", "UNIMPLEMENTED"}
 """Codes that tell callers to mend their request; others send them to look for a fault of the server, or to retry."""
 _MOST_TRIED = 8
+_MOST_DEATHS = 2
+"""Wrong shapes that may kill the server, before no more are tried: each costs a restart."""
 _STRICT_ADVICE = (
     "TensorFlow Serving does not compare shapes with the signature; only the graph can. Let it say so: begin the "
     "exported function with tf.ensure_shape or tf.debugging.assert_shapes."
@@ -35,26 +38,39 @@ _STRICT_ADVICE = (
 def rejects_invalid(subject: Subject, *, strict: bool = False) -> Outcome:
     """Sends malformed neighbours of a request that is answered.
 
-    A wrong shape that is silently accepted is reported, and a failure where the contract says `strict = true`.
+    TensorFlow Serving compares no shapes. So a wrong shape that is silently accepted, or that kills the server inside
+    one of TensorFlow's ops (its convolutions do not survive a missing dimension), is the fault of no model: it is
+    reported, and a failure where the contract says `strict = true`.
     """
     inputs = _answered(subject)
     if isinstance(inputs, Outcome):
         return inputs
-    accepted: list[Malformed] = []
+    accepted: list[str] = []
     blamed: list[str] = []
+    deadly: list[str] = []
     tried = 0
     for request in malformed(subject, inputs, rest=subject.model.rest_url is not None, rows=_has_rows(subject, inputs)):
         tried += 1
-        error = _answer(subject, request)
+        lenient = request.refused_by == "model" and not strict
+        if lenient and len(deadly) == _MOST_DEATHS:
+            continue
+        try:
+            error = _answer(subject, request)
+        except ServerDied:
+            if not lenient:
+                raise
+            deadly.append(request.what)
+            subject.model.server.restart()
+            continue
         if error is None:
-            if strict or request.refused_by == "server":
+            if not lenient:
                 return failed(_accepted(request), tried)
-            accepted.append(request)
+            accepted.append(request.what)
         elif error.code not in _CALLERS_FAULT:
-            if strict or request.refused_by == "server" or error.code == "DEADLINE_EXCEEDED":
+            if not lenient or error.code == "DEADLINE_EXCEEDED":
                 return failed(_wrong_code(request, error), tried)
             blamed.append(f"{request.what}: {error.code}")
-    return _holds(tried, accepted, blamed)
+    return _holds(tried, accepted, blamed, deadly)
 
 
 def _answered(subject: Subject) -> Mapping[str, Any] | Outcome:
@@ -109,13 +125,16 @@ def _wrong_code(request: Malformed, error: ServingError) -> Violation:
     )
 
 
-def _holds(tried: int, accepted: list[Malformed], blamed: list[str]) -> Outcome:
-    message = f"{tried - len(accepted)} of {tried} malformed requests are refused"
-    if accepted:
-        message += f"; silently accepted: {'; '.join(request.what for request in accepted)}"
-    if blamed:
-        message += f"; refused with a code that blames the server: {'; '.join(blamed)}"
-    details = {"silently_accepted": [request.what for request in accepted], "wrong_code": blamed}
+def _holds(tried: int, accepted: list[str], blamed: list[str], deadly: list[str]) -> Outcome:
+    message = f"{tried - len(accepted) - len(deadly)} of {tried} malformed requests are refused"
+    for finding, requests in (
+        ("silently accepted", accepted),
+        ("refused with a code that blames the server", blamed),
+        ("THE SERVER DIES, in TensorFlow's own op", deadly),
+    ):
+        if requests:
+            message += f"; {finding}: {', '.join(requests)}"
+    details = {"silently_accepted": accepted, "wrong_code": blamed, "server_died": deadly}
     return Outcome("pass", message, tried, details=details)
 
 

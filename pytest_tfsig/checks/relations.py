@@ -10,6 +10,7 @@ from pytest_tfsig.checks import changed_inputs
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.render import array_text, first_index, index_text
+from pytest_tfsig.checks.rounding import precision
 from pytest_tfsig.checks.tolerances import Tolerance, differs, is_numeric, tolerance, unit, widened
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.contract import Argmax, Monotone, PaddingInvariant, PermutationInvariant
@@ -84,25 +85,26 @@ def _why_not(signature: Signature, relation: Relation) -> str:
 def _judge(subject: Subject, relation: Relation, inputs: Inputs, answer: Answer) -> bool:
     """Judges one relation on one answer; says whether there was anything to judge."""
     if isinstance(relation, Argmax):
-        return _argmax(relation, answer)
+        return _argmax(relation, answer, precision(subject))
     if isinstance(relation, Monotone):
         return _monotone(subject, relation, inputs, answer)
     if isinstance(relation, PermutationInvariant):
         changes = changed_inputs.permuted(subject.signature, relation, inputs)
     else:
         changes = changed_inputs.padded(subject.signature, relation, inputs)
+    narrow = precision(subject)
     names = _followers(subject.signature, relation)
     judged = False
     for said, changed in changes:
         after = subject.ask(changed)
         for name in names:
             if name in answer and name in after:  # the check outputs tells of outputs that come and go
-                _unchanged(relation, name, answer[name], after[name], said=said, inputs=inputs)
+                _unchanged(relation, name, answer[name], after[name], said=said, inputs=inputs, narrow=narrow)
         judged = True
     return judged
 
 
-def _argmax(relation: Argmax, answer: Answer) -> bool:
+def _argmax(relation: Argmax, answer: Answer, narrow: float) -> bool:
     index, of = answer.get(relation.output), answer.get(relation.of)
     if index is None or of is None or not is_numeric(index) or not is_numeric(of) or not of.size:
         return False  # the check outputs tells of outputs that are not there
@@ -121,7 +123,7 @@ def _argmax(relation: Argmax, answer: Answer) -> bool:
     chosen = np.take_along_axis(rows, np.where(inside, places, 0).astype(int)[..., None], axis=-1)[..., 0]
     with np.errstate(all="ignore"):
         most = rows.max(axis=-1)
-        wrong = ~inside | (chosen < most - _UNITS_OF_TIE * unit(of) * np.maximum(1.0, np.abs(most)))
+        wrong = ~inside | (chosen < most - _UNITS_OF_TIE * max(unit(of), narrow) * np.maximum(1.0, np.abs(most)))
     wrong &= ~np.isnan(rows).any(axis=-1)
     if wrong.any():
         where = first_index(np.atleast_1d(wrong))
@@ -147,7 +149,10 @@ def _monotone(subject: Subject, relation: Monotone, inputs: Inputs, answer: Answ
         wide_low, wide_high = widened(low), widened(high)
         with np.errstate(all="ignore"):
             fall = wide_low - wide_high if relation.direction == "increasing" else wide_high - wide_low
-            rounding = max(tolerance(low, before).atol, tolerance(high, changed).atol)
+            narrow = precision(subject)
+            rounding = max(
+                tolerance(low, before, precision=narrow).atol, tolerance(high, changed, precision=narrow).atol
+            )
             wrong = fall > max(relation.atol, rounding)
         if wrong.any():
             where = first_index(wrong) if wrong.ndim else ()
@@ -181,8 +186,9 @@ def _unchanged(
     *,
     said: str,
     inputs: Inputs,
+    narrow: float,
 ) -> None:
-    derived = tolerance(one, inputs)
+    derived = tolerance(one, inputs, precision=narrow)
     allowed = Tolerance(max(relation.rtol, derived.rtol), max(relation.atol, derived.atol))
     alike = one.shape == other.shape and one.dtype == other.dtype
     if not alike or differs(one, other, allowed).any():

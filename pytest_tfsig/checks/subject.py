@@ -103,6 +103,7 @@ class Subject:
         pytest_line: The command that runs the same check again.
         baseline: The released version; None: none was given.
         folder: What relative paths in the contract are relative to.
+        repeats: False once the check deterministic found that the same request gives different answers.
     """
 
     model: ServedModel
@@ -113,6 +114,7 @@ class Subject:
     pytest_line: str = ""
     baseline: Baseline | None = None
     folder: Path = Path()
+    repeats: bool = True
     _pass: SharedPass | None = field(default=None, repr=False)
 
     def ask(

@@ -29,6 +29,9 @@ _UNITS_OF_SCALE = 64
 """atol in units in the last place of the largest output, 7.6e-6 for float32 and outputs up to 1."""
 _UNITS_OF_INPUT = 8
 """What each unit in the last place of the largest input may do to an output through weights of a usual size."""
+_UNITS_OF_NARROW_SCALE = 8
+"""Units of narrower floats inside the model, of the largest output, 7.8e-3 for half precision and outputs up to 1:
+such models keep their values near 1, and their sums are kept in single precision."""
 _COARSE = 0.05
 """The most that rtol may be: for half and eight-bit floats a thousand units would be everything."""
 
@@ -49,6 +52,8 @@ def tolerance(
     inputs: Mapping[str, Any],
     rtol: float | None = None,
     atol: float | None = None,
+    *,
+    precision: float = 0.0,
 ) -> Tolerance:
     """Returns what rounding explains for one output of one request.
 
@@ -57,13 +62,16 @@ def tolerance(
         inputs: The request's arrays by name.
         rtol: The contract's own, or None.
         atol: The contract's own, or None.
+        precision: The unit in the last place of narrower floats that the model computes in, or 0.
     """
     if not is_inexact(output):
         return Tolerance(0.0, 0.0)
     step = unit(output)
-    derived = step * (_UNITS_OF_SCALE * max(1.0, magnitude(output)) + _UNITS_OF_INPUT * _largest(inputs))
+    scale = max(1.0, magnitude(output))
+    derived = step * (_UNITS_OF_SCALE * scale + _UNITS_OF_INPUT * _largest(inputs))
+    derived = max(derived, precision * _UNITS_OF_NARROW_SCALE * scale)
     return Tolerance(
-        min(_COARSE, _UNITS_OF_VALUE * step) if rtol is None else rtol,
+        min(_COARSE, max(_UNITS_OF_VALUE * step, precision * _UNITS_OF_NARROW_SCALE)) if rtol is None else rtol,
         derived if atol is None else atol,
     )
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from pytest_tfsig.checks.batch_invariant import batch_dimension, batch_size, take
 from pytest_tfsig.checks.comparison import compare
+from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.rounding import precision, sensitivity
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 
@@ -27,8 +29,9 @@ _CARRIED = frozenset(
 )
 """The dtypes that TensorFlow Serving reads from JSON and writes to it."""
 _MOST_VALUES = 2**14
-"""Values of one request over REST: what is larger is cut to fewer rows, for JSON costs a hundred times the tensor."""
-_ALL_VALUES = 2**22
+"""Values of one request and its answer over REST: what is larger is cut to fewer rows, for JSON costs a hundred times
+the tensor."""
+_ALL_VALUES = 2**21
 """Values of all requests over REST together, some seconds' worth; what a signature without a batch may need more of is
 passed over."""
 _ADVICE = (
@@ -45,20 +48,26 @@ def transports_agree(subject: Subject, *, rtol: float | None = None, atol: float
     reason = _why_not(subject)
     if reason:
         return Outcome("skip", reason)
+    if not subject.repeats:
+        return Outcome("error", NOT_REPEATED)
     budget = _Budget(_ALL_VALUES)
+    narrow = precision(subject)
     compared = 0
 
     def examine(drawn: Mapping[str, Any]) -> None:
         nonlocal compared
         inputs = _sendable(subject.signature, drawn)
-        if inputs is None or not budget.allows(inputs):
+        if inputs is None:
             return
-        expected = subject.ask(inputs)
+        inputs, expected = _cut(subject, inputs)
+        if not budget.allows(_values(inputs) + _values(expected)):
+            return
         for form, labelled in _forms(subject, inputs, expected):
             compare(
                 "output {output!r} differs between gRPC and REST",
                 expected, _over_rest(subject, inputs, form), inputs=inputs, labels=("gRPC", labelled),
-                rtol=rtol, atol=atol, advice=_ADVICE,
+                rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
+                sensitivity=lambda: sensitivity(subject, inputs),
             )  # fmt: skip
         compared += 1
 
@@ -76,9 +85,9 @@ class _Budget:
     def __init__(self, values: int) -> None:
         self._left = values
 
-    def allows(self, inputs: Mapping[str, Any]) -> bool:
-        """Takes a request's values from the budget; says whether it had them."""
-        self._left -= _values(inputs)
+    def allows(self, values: int) -> bool:
+        """Takes values from the budget; says whether it had them."""
+        self._left -= values
         return self._left >= 0
 
 
@@ -96,7 +105,7 @@ def _why_not(subject: Subject) -> str:
 
 
 def _sendable(signature: Signature, drawn: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Returns a drawn request as JSON can carry it: fewer rows of a large one, and no subnormal numbers.
+    """Returns a drawn request as JSON can carry it: without subnormal numbers; None where JSON cannot.
 
     The threads that read TensorFlow Serving's REST take subnormal numbers for zero, which is no model's fault.
     """
@@ -104,13 +113,22 @@ def _sendable(signature: Signature, drawn: Mapping[str, Any]) -> Mapping[str, An
         # A feature without values has no kind in JSON.
         is_carried = all(len(cells) for example in drawn["examples"] for cells in example.values())
         return drawn if is_carried else None
-    inputs = {name: _without_subnormals(np.asarray(value)) for name, value in drawn.items()}
-    total = _values(inputs)
-    if total > _MOST_VALUES and batch_dimension(signature) is not None:
-        rows = batch_size(inputs)
-        fewest = signature.dim_range(batch_dimension(signature))[0]
-        return take(inputs, np.arange(min(rows, max(fewest, 1, rows * _MOST_VALUES // total))))
-    return inputs
+    return {name: _without_subnormals(np.asarray(value)) for name, value in drawn.items()}
+
+
+def _cut(subject: Subject, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]:
+    """Returns a request and its answer over gRPC, with fewer rows where they are too large for JSON."""
+    answer = subject.ask(inputs)
+    total = _values(inputs) + _values(answer)
+    batch = batch_dimension(subject.signature)
+    if total <= _MOST_VALUES or batch is None:
+        return inputs, answer
+    rows = batch_size(inputs)
+    kept = max(subject.signature.dim_range(batch)[0], 1, rows * _MOST_VALUES // total)
+    if kept >= rows:
+        return inputs, answer
+    fewer = take(inputs, np.arange(kept))
+    return fewer, subject.ask(fewer)
 
 
 def _without_subnormals(array: NDArray[Any]) -> NDArray[Any]:
