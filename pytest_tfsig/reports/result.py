@@ -52,6 +52,9 @@ class Result:
         text: The failure in full, as the terminal shows it.
         contract: Where the contract is written.
         details: What the check adds for reports.
+        test: The test item's id, such as "test_digits.py::test_contract[serving_default-outputs]".
+        file: The file that the item is from, relative to pytest's root.
+        line: The line in it, counted from 1; None where the item has none.
     """
 
     model: ModelIdentity
@@ -66,6 +69,20 @@ class Result:
     text: str = ""
     contract: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    test: str = ""
+    file: str = ""
+    line: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What was judged, in a line: "digits/3 serving_default: outputs"."""
+        version = "" if self.model.version is None else f"/{self.model.version}"
+        return f"{self.model.name}{version} {self.signature}: {self.check}"
+
+    @property
+    def breaks_the_run(self) -> bool:
+        """Whether the item of this result failed."""
+        return self.verdict not in {"pass", "skip"}
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain data, for JSON and for other processes."""

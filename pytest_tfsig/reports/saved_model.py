@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.contract import shape_text
+from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel import SavedModel, read, resolve, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_tfsig.reports.result import ModelIdentity
     from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
 
 
@@ -91,6 +93,30 @@ def as_json(path: str) -> str:
         ],
     }
     return json.dumps(document, indent=2, default=_text)
+
+
+def declaration(model: ModelIdentity) -> dict[str, Any]:
+    """Returns what a judged model declares, for reports: its signatures, and the TensorFlow that wrote it.
+
+    Empty for a model on a remote server, and for one that is no longer where it was judged.
+    """
+    if not model.sha256:
+        return {}
+    try:
+        found = resolve(model.path)
+        saved = read(found.directory)
+    except (SavedModelError, OSError):
+        return {}
+    if found.version != model.version:
+        return {}
+    return {
+        "tensorflow_version": saved.tensorflow_version,
+        "warmup": saved.warmup is not None,
+        "signatures": json.loads(
+            json.dumps({name: _signature(each) for name, each in saved.signatures.items()}, default=_text)
+        ),
+        "warnings": [warning.message for warning in saved.warnings],
+    }
 
 
 def _signature(signature: SignatureSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_tfsig.reports.result import overall
+from pytest_tfsig.reports.visible import first_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,6 @@ _MARKUP: Mapping[Verdict, Mapping[str, bool]] = {
     "inconclusive": {"yellow": True},
     "skip": {},
 }
-_LONGEST = 160
 
 
 def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = ()) -> None:
@@ -51,11 +51,11 @@ def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = 
         passed = sum(result.verdict == "pass" for result in group)
         counts = f"{passed} of {sum(result.verdict != 'skip' for result in group)} checks hold"
         writer.write_line(
-            f"{worst.upper():<12} {title}  {counts}, {examples:,} inputs, {seconds:.1f} s", **_MARKUP[worst]
+            f"{worst.upper():<12} {visible(title)}  {counts}, {examples:,} inputs, {seconds:.1f} s", **_MARKUP[worst]
         )
         for result in group:
             if result.verdict != "pass":
-                line = f"  {result.verdict:<12} {result.check}: {_first_line(result.message)}"
+                line = f"  {result.verdict:<12} {result.check}: {first_line(result.message)}"
                 writer.write_line(line, **_MARKUP[result.verdict])
     for file in files:
         writer.write_line(f"report: {file}")
@@ -69,8 +69,3 @@ def _by_signature(results: Sequence[Result]) -> dict[str, list[Result]]:
         source = f" ({result.contract})" if result.contract else ""
         groups.setdefault(f"{result.model.name}{version} {result.signature}{source}", []).append(result)
     return groups
-
-
-def _first_line(text: str) -> str:
-    line = text.strip().split("\n", 1)[0]
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -1,0 +1,156 @@
+"""What GitHub, GitLab and terminals are told."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_tfsig.checks import Violation
+from pytest_tfsig.reports import github, gitlab
+from pytest_tfsig.reports.sections import sections
+from pytest_tfsig.reports.terminal import summarize
+from pytest_tfsig.reports.visible import cut, first_line, visible
+from tests.unit.reports import samples
+
+
+class Lines:
+    """A terminal writer that keeps its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write_sep(self, _sep, title=None, **_markup):
+        self.lines.append(title)
+
+    def write_line(self, line, **_markup):
+        self.lines.append(line)
+
+
+def summary(results, files=()):
+    writer = Lines()
+    summarize(writer, results, files)
+    return writer.lines
+
+
+def test_the_terminal_shows_a_line_a_signature_and_what_does_not_hold():
+    assert summary([samples.result(examples=1100, seconds=1.25), samples.failure()], ["out/report.json"]) == [
+        "served model contracts",
+        "PASS         digits/3 serving_default  1 of 1 checks hold, 1,100 inputs, 1.2 s",
+        "FAIL         digits/3 serving_default (test_digits.py)  0 of 1 checks hold, 90 inputs, 0.2 s",
+        "  fail         values: the probabilities in output 'scores' sum to 3, not to 1",
+        "report: out/report.json",
+        "verdict: fail",
+    ]
+
+
+def test_the_terminal_says_nothing_of_a_run_without_contracts():
+    assert summary([]) == []
+
+
+def test_the_terminal_is_not_controlled_by_a_model():
+    assert not any(re.search(r"[\x00-\x1f\u202e]", line) for line in summary(samples.hostile()))
+
+
+def test_an_annotation_stands_beside_its_line():
+    [command] = github.commands([samples.result(), samples.failure()])
+    assert command == (
+        "::error file=tests/test_digits.py,line=12,title=digits/3 serving_default%3A values::"
+        "the probabilities in output 'scores' sum to 3, not to 1"
+    )
+
+
+def test_github_gets_as_many_annotations_as_it_shows():
+    assert len(list(github.commands([samples.failure()] * 12))) == github.MOST_ANNOTATIONS
+
+
+@given(st.text(), st.text())
+def test_an_annotation_is_one_command_whatever_it_says(text, file):
+    [command] = github.commands([samples.failure(message=text, file=file, signature=text)])
+    assert re.fullmatch(r"::error (file=[^,:\r\n]+,)?line=12,title=[^,:\r\n]+::[^\r\n]*", command)
+
+
+def test_the_summary_of_a_job():
+    text = github.summary(samples.run())
+    assert text.startswith("## ❌ Served model contracts: fail\n\n5 of 9 checks hold.\n")
+    assert r"| digits/3 | serving\_default | ❌ fail | 4 of 7 | values, latency, concurrent |" in text
+    assert text.count("<details>") == text.count("</details>") == 4
+
+
+def test_the_summary_of_a_job_shows_hostile_text_as_text():
+    text = github.summary(samples.hostile())
+    assert "<script" not in text
+    assert "<img" not in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 6 for line in table)
+
+
+def test_the_summary_of_a_job_stays_below_what_github_takes():
+    text = github.summary([samples.failure(text="x" * 10**5)] * 200)
+    assert len(text.encode()) < 2**20
+    assert "… and 150 more." in text
+
+
+def test_gitlab_issues(tmp_path):
+    file = gitlab.write(tmp_path, samples.run())
+    issues = json.loads(file.read_text())
+    assert [issue["check_name"] for issue in issues] == [
+        "tfsig-values",
+        "tfsig-latency",
+        "tfsig-concurrent",
+        "tfsig-outputs",
+    ]
+    assert issues[0]["location"] == {"path": "tests/test_digits.py", "lines": {"begin": 12}}
+    assert [issue["severity"] for issue in issues] == ["critical", "critical", "minor", "major"]
+    assert len({issue["fingerprint"] for issue in issues}) == 4
+
+
+def test_gitlab_takes_the_failure_of_the_next_version_for_the_same_issue():
+    later = samples.failure(message="now they sum to 4")
+    assert gitlab.issues([samples.failure()])[0]["fingerprint"] == gitlab.issues([later])[0]["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, naïve, 日本語, 🙂\n\ttext", "plain, naïve, 日本語, 🙂\n\ttext"),
+        ("\x1b[2J\r\x00\x7f\x9b", "\\x1b[2J\\r\\x00\\x7f\\x9b"),
+        ("a\u202eb\u2066\ufeff\u200b", "a\\u202eb\\u2066\\ufeff\\u200b"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_what_acts_is_shown(text, shown):
+    assert visible(text) == shown
+
+
+@given(st.text(alphabet=st.characters(), max_size=400), st.integers(2, 300))
+def test_a_first_line_is_one_line(text, longest):
+    line = first_line(text, longest)
+    assert len(line) <= longest
+    assert "\n" not in line
+
+
+@given(st.text(), st.integers(0, 50))
+def test_what_is_cut_says_how_much(text, longest):
+    assert cut(text, longest) == text or f"({len(text) - longest:,} more characters)" in cut(text, longest)
+
+
+def test_a_failure_falls_into_its_parts():
+    parts = sections(samples.FAILURE)
+    assert parts[""] == "the probabilities in output 'scores' sum to 3, not to 1"
+    assert parts["actual"] == "3 at [0]: float32 [1, 3] [[1., 1., 1.]]"
+    assert list(parts) == ["", "smallest input that shows it", "expected", "actual", "reproduce", "what to do"]
+
+
+def test_the_parts_are_those_that_checks_write():
+    told = Violation("wrong\nindeed", {"x": 1}, "  expected:\nthis", "that\n\n  what to do:\n  this", "mend it")
+    assert sections(str(told)) == {
+        "": "wrong\nindeed",
+        "smallest input that shows it": "x = 1",
+        "expected": "  expected:\nthis",
+        "actual": "that\n\n  what to do:\n  this",
+        "what to do": "mend it",
+    }
