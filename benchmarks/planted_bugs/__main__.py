@@ -80,9 +80,7 @@ def judged(session: Session, specimen: Specimen, path: Path) -> Findings:
 
 def main() -> None:
     options = _arguments()
-    names = options.only or [
-        name for name, specimen in SPECIMENS.items() if not (options.sound and specimen.found_by)
-    ]
+    names = options.only or [name for name, specimen in SPECIMENS.items() if not (options.sound and specimen.found_by)]
     paths = built(names)
     missed: list[str] = []
     alarms: list[str] = []

@@ -27,9 +27,7 @@ _ROOT = _HERE.parents[1]
 _CACHE = _ROOT / ".cache" / "planted_bugs"
 
 SPECIMENS: dict[str, Specimen] = {
-    specimen.name: specimen
-    for collection in (SHAPES, VALUES, STATES, SOUND)
-    for specimen in collection.specimens
+    specimen.name: specimen for collection in (SHAPES, VALUES, STATES, SOUND) for specimen in collection.specimens
 }
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+import tempfile
+from pathlib import Path
+from typing import Any
 
 from benchmarks.planted_bugs.specimens import Collection
 from pytest_tfsig.contract import Feature, Probabilities, Signature, Tensor
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHAPES = Collection()
 planted = SHAPES.planted
@@ -183,7 +182,9 @@ def empty_string(tf):
     return serve
 
 
-@planted("outputs", Signature(inputs={"text": Tensor("string", ["batch"])}, outputs={"hash": Tensor("int64", ["batch"])}))
+@planted(
+    "outputs", Signature(inputs={"text": Tensor("string", ["batch"])}, outputs={"hash": Tensor("int64", ["batch"])})
+)
 def bytes_that_are_no_text(tf):
     @serving(tf, ("text", tf.string, [None]))
     def serve(text):
@@ -269,11 +270,10 @@ def vocabulary_left_behind(tf):
 
 def vocabulary(tf: Any) -> Any:
     """Returns a model that looks words up in an asset."""
-    path = "/tmp/planted_vocabulary.txt"  # noqa: S108 - it is copied into the SavedModel
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("good\nbad\nfilm\n")
+    path = Path(tempfile.mkdtemp()) / "vocabulary.txt"  # copied into the SavedModel when that is written
+    path.write_text("good\nbad\nfilm\n", "utf-8")
     initializer = tf.lookup.TextFileInitializer(
-        path, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        str(path), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
     )
     table = tf.lookup.StaticVocabularyTable(initializer, num_oov_buckets=2)
 
@@ -302,8 +302,7 @@ def variables_left_behind(tf):
 def _write_warmup(version: Path, signature: str, width: int) -> None:
     import numpy as np
 
-    from pytest_tfsig import protos, tensors
-    from pytest_tfsig.model_server import records
+    from pytest_tfsig import protos, records, tensors
     from pytest_tfsig.model_server.warmup import FILE
 
     log = protos.PredictionLog()

@@ -255,7 +255,10 @@ def falls_near_the_end(tf):
 @planted(
     "relations",
     Signature(
-        inputs=TOKENS, outputs=SCORE, relations=(PaddingInvariant("tokens", outputs=("score",)),), dims={"time": (1, 32)}
+        inputs=TOKENS,
+        outputs=SCORE,
+        relations=(PaddingInvariant("tokens", outputs=("score",)),),
+        dims={"time": (1, 32)},
     ),
 )
 def padding_counts(tf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
     batch = batch_dimension(subject.signature)
     if batch is None:
         return Outcome("skip", "the inputs share no named leading dimension, so there is no batch to vary")
+    if subject.signature.dim_range(batch)[1] < 2:  # noqa: PLR2004 - a batch of one is a row alone
+        return Outcome("skip", f"dims allows no {batch} of more than one row")
     if not subject.repeats:
         return Outcome("error", NOT_REPEATED)
     alone_allowed = subject.signature.dim_range(batch)[0] <= 1
@@ -58,8 +61,10 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
     ]
 
     narrow = precision(subject)
+    compared = 0
 
     def examine(inputs: Mapping[str, Any]) -> None:
+        nonlocal compared
         size = batch_size(inputs)
         if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
             return
@@ -83,7 +88,14 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
                 sensitivity=partial(sensitivity, subject, take(inputs, [row])),
             )  # fmt: skip
 
-    return search(subject, examine, holds="rows answer alike alone and in {examples} batches")
+        compared += 1
+
+    outcome = search(subject, examine, holds="")
+    if outcome.verdict != "pass":
+        return outcome
+    if not compared:
+        return replace(outcome, verdict="error", message="not judged: no batch was answered; see the check outputs")
+    return replace(outcome, message=f"rows answer alike alone and in {compared} batches")
 
 
 def batch_size(inputs: Mapping[str, Any]) -> int:

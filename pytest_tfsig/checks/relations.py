@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pytest_tfsig.checks.rounding import precision
 from pytest_tfsig.checks.tolerances import Tolerance, differs, is_numeric, tolerance, unit, widened
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.contract import Argmax, Monotone, PaddingInvariant, PermutationInvariant
+from pytest_tfsig.contract.relations import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,9 +60,15 @@ def relations(subject: Subject) -> Outcome:
         for number, relation in enumerate(stated):
             judged[number] += _judge(subject, relation, inputs, answer)
 
-    return search(
-        subject, examine, holds=f"{len(stated)} relation{'s' * (len(stated) > 1)} held for {{examples}} requests"
-    )
+    outcome = search(subject, examine, holds="")
+    if outcome.verdict != "pass":
+        return outcome
+    names = [kind_of(relation) for relation in stated]
+    if not all(judged):
+        never = names[judged.index(0)]
+        return Outcome("error", f"the relation {never} could not be judged on any request", outcome.examples)
+    counts = ", ".join(f"{name} for {count} requests" for name, count in zip(names, judged, strict=True))
+    return replace(outcome, message=f"held: {counts}")
 
 
 def _why_not(signature: Signature, relation: Relation) -> str:

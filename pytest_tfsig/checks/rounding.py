@@ -67,7 +67,7 @@ def sensitivity(subject: Subject, inputs: Mapping[str, Any]) -> dict[str, NDArra
     """
     rng = np.random.default_rng(subject.settings.seed)
     step = precision(subject)
-    moved = {name for name, value in inputs.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"}
+    moved = {name for name, value in inputs.items() if isinstance(value, np.ndarray) and _is_real(value)}
     if not moved:
         return {}
     found: dict[str, NDArray[Any]] = {}
@@ -82,6 +82,10 @@ def sensitivity(subject: Subject, inputs: Mapping[str, Any]) -> dict[str, NDArra
     except ServingError:
         return {}
     return found
+
+
+def _is_real(array: NDArray[Any]) -> bool:
+    return is_inexact(array) and array.dtype.kind != "c"
 
 
 def _moved(subject: Subject, name: str, array: NDArray[Any], step: float, rng: np.random.Generator) -> NDArray[Any]:

@@ -33,7 +33,7 @@ _UNITS_OF_NARROW_SCALE = 8
 """Units of narrower floats inside the model, of the largest output, 7.8e-3 for half precision and outputs up to 1:
 such models keep their values near 1, and their sums are kept in single precision."""
 _COARSE = 0.05
-"""The most that rtol may be: for half and eight-bit floats a thousand units would be everything."""
+"""The most that rtol, and atol for outputs up to 1, may be: for narrow floats so many units would be everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def tolerance(
     step = unit(output)
     scale = max(1.0, magnitude(output))
     derived = step * (_UNITS_OF_SCALE * scale + _UNITS_OF_INPUT * _largest(inputs))
-    derived = max(derived, precision * _UNITS_OF_NARROW_SCALE * scale)
+    derived = max(min(derived, _COARSE * scale), precision * _UNITS_OF_NARROW_SCALE * scale)
     return Tolerance(
         min(_COARSE, max(_UNITS_OF_VALUE * step, precision * _UNITS_OF_NARROW_SCALE)) if rtol is None else rtol,
         derived if atol is None else atol,

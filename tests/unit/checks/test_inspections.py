@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from pytest_tfsig import checks
+from pytest_tfsig.contract import Probabilities, Signature, Tensor
+from tests.unit.checks.fakes import outcome, refusal, subject
+
+ROWS = {"x": Tensor("float32", ["batch", 3], min=-2, max=2)}
+
+
+def contract(**outputs):
+    return Signature(inputs=ROWS, outputs=outputs, dims={"batch": (1, 20)})
+
+
+SCORE = contract(y=Tensor("float32", ["batch"]))
+
+
+def sums(inputs):
+    return {"y": inputs["x"].sum(axis=1)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda inputs: {"z": sums(inputs)["y"]}, "other outputs"),
+        (lambda inputs: {"y": sums(inputs)["y"], "z": sums(inputs)["y"]}, "other outputs"),
+        (lambda inputs: {"y": sums(inputs)["y"].astype(np.float64)}, "another dtype"),
+        (lambda inputs: {"y": inputs["x"]}, "another shape"),
+        (lambda inputs: {"y": sums(inputs)["y"][:-1]}, "another shape"),
+        (lambda inputs: {"y": np.squeeze(sums(inputs)["y"])}, "another shape"),
+    ],
+)
+def test_outputs_names_what_differs(answer, says):
+    result = outcome("outputs", answer, SCORE)
+    assert result.verdict == "fail"
+    assert says in result.message
+
+
+def test_outputs_reports_a_refusal_with_its_smallest_input():
+    def fails_on_large_batches(inputs):
+        if len(inputs["x"]) > 6:
+            raise refusal(message="Input to reshape is a tensor with 21 values")
+        return sums(inputs)
+
+    result = outcome("outputs", fails_on_large_batches, SCORE)
+    assert result.verdict == "fail"
+    assert result.violation.inputs["x"].shape == (7, 3)
+    assert not result.violation.inputs["x"].any()
+    assert "Reshape with -1" in result.violation.advice
+
+
+def test_a_dropped_batch_of_one_is_explained():
+    result = outcome("outputs", lambda inputs: {"y": np.squeeze(sums(inputs)["y"])}, SCORE)
+    assert "squeeze" in result.violation.advice
+    assert result.violation.inputs["x"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("check", ["outputs", "finite", "deterministic", "batch_invariant"])
+def test_a_sound_model_passes(check):
+    result = outcome(check, sums, SCORE)
+    assert result.verdict == "pass", result.message
+    assert result.examples == 100
+
+
+@pytest.mark.parametrize("check", ["finite", "deterministic", "batch_invariant", "concurrent", "rejects_invalid"])
+def test_a_model_that_answers_nothing_is_not_judged(check):
+    def never(_):
+        raise refusal()
+
+    result = outcome(check, never, SCORE)
+    assert result.verdict == "error"
+    assert "see the check outputs" in result.message
+
+
+def test_finite_finds_the_row_of_zeros():
+    def unit(inputs):
+        with np.errstate(all="ignore"):
+            return {"y": (inputs["x"] / np.linalg.norm(inputs["x"], axis=1, keepdims=True))[:, 0]}
+
+    result = outcome("finite", unit, SCORE)
+    assert result.verdict == "fail"
+    assert result.violation.inputs["x"].tolist() == [[0, 0, 0]]
+    assert "NaN" in result.message
+
+
+def test_finite_leaves_alone_what_the_contract_allows():
+    nan = contract(y=Tensor("float32", ["batch"], finite=False))
+    result = outcome("finite", lambda inputs: {"y": np.full(len(inputs["x"]), np.nan, np.float32)}, nan)
+    assert result.verdict == "pass"
+
+
+def softmax(logits, axis=-1):
+    powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    return (powers / powers.sum(axis=axis, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        (lambda x: x, "logits"),
+        (lambda x: softmax(x, 0), "wrong axis"),
+        (lambda x: 1 / (1 + np.exp(-x)), "sigmoids"),
+        (lambda x: softmax(x) * np.float32(1.001), ""),
+    ],
+)
+def test_values_explains_wrong_probabilities(head, advice):
+    probabilities = contract(p=Probabilities("float32", ["batch", 3]))
+    result = outcome("values", lambda inputs: {"p": head(inputs["x"]).astype(np.float32)}, probabilities)
+    assert result.verdict == "fail"
+    assert advice in result.violation.advice
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+def test_values_allows_the_rounding_of_each_dtype(dtype):
+    name = np.dtype(dtype).name
+    probabilities = contract(p=Probabilities(name, ["batch", 3]))
+    result = outcome(
+        "values", lambda inputs: {"p": softmax(inputs["x"].astype(np.float64)).astype(dtype)}, probabilities
+    )
+    expected = "pass" if name != "float64" else "fail"  # this softmax goes through float32
+    assert result.verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value", "verdict"),
+    [
+        (Tensor("float32", ["batch"], min=0.1), 0.1, "pass"),
+        (Tensor("float32", ["batch"], min=0.1), 0.0999, "fail"),
+        (Tensor("float32", ["batch"], max=1), 1.1, "fail"),
+        (Tensor("int64", ["batch"], max=2**53), 2**53 + 1, "fail"),
+        (Tensor("int64", ["batch"], values=[1, 2]), 3, "fail"),
+        (Tensor("string", ["batch"], values=["ham", "spam"]), b"ham", "pass"),
+        (Tensor("string", ["batch"], values=["ham", "spam"]), b"spma", "fail"),
+        (Tensor("string", ["batch"], encoding="utf-8"), b"\xff", "fail"),
+        (Tensor("string", ["batch"], encoding="utf-8"), "é".encode(), "pass"),
+    ],
+)
+def test_values_holds_to_bounds_lists_and_encodings(tensor, value, verdict):
+    dtype = object if tensor.dtype == "string" else tensor.dtype
+
+    def answer(inputs):
+        array = np.empty(len(inputs["x"]), dtype=dtype)
+        array.fill(value)
+        return {"y": array}
+
+    assert outcome("values", answer, contract(y=tensor)).verdict == verdict
+
+
+def test_one_pass_serves_all_inspections():
+    judged = subject(sums, SCORE)
+    for name in ("outputs", "finite"):
+        assert checks.run(checks.checks()[name], judged).verdict == "pass"
+    assert judged.model.requests == 100
+
+
+def test_a_server_that_dies_is_reported_with_the_request():
+    judged = None
+
+    def deadly(inputs):
+        if not inputs["x"].any():
+            judged.model.server.is_alive = False
+            raise refusal("UNAVAILABLE", "Socket closed")
+        return sums(inputs)
+
+    judged = subject(deadly, SCORE)
+    result = checks.run(checks.checks()["outputs"], judged)
+    assert result.verdict == "fail"
+    assert "died" in result.message
+    assert not result.violation.inputs["x"].any()
+    assert checks.run(checks.checks()["finite"], judged).verdict == "error"
+
+
+def test_no_request_is_repeated_after_a_timeout():
+    def silent(_):
+        raise refusal("DEADLINE_EXCEEDED", "Deadline Exceeded")
+
+    judged = subject(silent, SCORE)
+    assert checks.run(checks.checks()["outputs"], judged).verdict == "fail"
+    assert judged.model.requests < 5
+
+
+def test_loads_and_signature_read_what_the_server_says():
+    judged = subject(sums, SCORE)
+    assert checks.run(checks.checks()["loads"], judged).verdict == "pass"
+    assert checks.run(checks.checks()["signature"], judged).verdict == "pass"
+    judged.model.states[0].state = "END"
+    assert checks.run(checks.checks()["loads"], judged).verdict == "fail"
+    other = subject(sums, contract(z=Tensor("float64", ["batch"])), spec=judged.spec)
+    assert checks.run(checks.checks()["signature"], other).verdict == "fail"

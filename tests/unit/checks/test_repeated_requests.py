@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from pytest_tfsig import checks
+from pytest_tfsig.contract import Feature, Signature, Tensor
+from tests.unit.checks.fakes import outcome, refusal, subject
+
+ROWS = Signature(
+    inputs={"x": Tensor("float32", ["batch", 3], min=-2, max=2)},
+    outputs={"y": Tensor("float32", ["batch"])},
+    dims={"batch": (1, 40)},
+)
+WEIGHTS = np.array([0.3, -1.7, 0.9], np.float32)
+
+
+def scores(inputs):
+    return {"y": inputs["x"] @ WEIGHTS}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda inputs: {"y": scores(inputs)["y"] - scores(inputs)["y"].mean()},
+        lambda inputs: {"y": scores(inputs)["y"][::-1]},
+        lambda inputs: {"y": scores({"x": inputs["x"][np.minimum(np.arange(len(inputs["x"])), 15)]})["y"]},
+        lambda inputs: {"y": scores(inputs)["y"] + np.float32(0.01) * np.roll(scores(inputs)["y"], 1)},
+        lambda inputs: {"y": np.sort(scores(inputs)["y"])},
+    ],
+    ids=["batch mean", "reversed", "sixteen rows", "leak", "sorted"],
+)
+def test_batch_invariant_finds_rows_that_depend_on_others(answer):
+    result = outcome("batch_invariant", answer, ROWS)
+    assert result.verdict == "fail"
+    assert result.examples <= 100
+
+
+def test_a_row_refused_alone_is_found():
+    def pairs_only(inputs):
+        if len(inputs["x"]) == 1:
+            raise refusal()
+        return scores(inputs)
+
+    result = outcome("batch_invariant", pairs_only, ROWS)
+    assert "refused alone" in result.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        # What another order of additions does, and what a step or a steep function makes of that.
+        lambda inputs: {"y": jitter(inputs, scores(inputs)["y"])},
+        lambda inputs: {"y": np.float32(0.25) * np.round(4 * jitter(inputs, scores(inputs)["y"]))},
+        lambda inputs: {"y": np.sin(np.float32(1e4) * jitter(inputs, scores(inputs)["y"]))},
+    ],
+    ids=["rounding", "steps", "amplification"],
+)
+def test_batch_invariant_forgives_rounding(answer):
+    result = outcome("batch_invariant", answer, ROWS)
+    assert result.verdict == "pass", result.violation
+
+
+def jitter(inputs, values):
+    """The values, rounded otherwise for every batch size."""
+    rng = np.random.default_rng(len(inputs["x"]))
+    return (values * (1 + rng.uniform(-2e-7, 2e-7, values.shape))).astype(np.float32)
+
+
+def test_batch_invariant_needs_a_batch():
+    fixed = Signature(inputs={"x": Tensor("float32", [2, 3])}, outputs={"y": Tensor("float32", [2])})
+    assert outcome("batch_invariant", scores, fixed).verdict == "skip"
+
+
+def test_tf_examples_are_batched_too():
+    regress = Signature(
+        method="regress",
+        inputs={"inputs": Tensor("string", ["batch"], features={"a": Feature("float32", [])})},
+        outputs={"outputs": Tensor("float32", ["batch"])},
+    )
+
+    def centred(examples):
+        values = np.array([example["a"][0] for example in examples], np.float32)
+        return {"outputs": values - values.mean()}
+
+    assert outcome("batch_invariant", centred, regress).verdict == "fail"
+    sound = lambda examples: {"outputs": np.array([example["a"][0] for example in examples], np.float32)}  # noqa: E731
+    for check in ("batch_invariant", "deterministic", "concurrent", "transports_agree"):
+        assert outcome(check, sound, regress, over_rest=sound).verdict == "pass"
+
+
+def test_what_is_not_repeatable_is_told_once():
+    count = itertools.count()
+    judged = subject(lambda inputs: {"y": scores(inputs)["y"] + np.float32(next(count))}, ROWS, over_rest=scores)
+    assert checks.run(checks.checks()["deterministic"], judged).verdict == "fail"
+    for name in ("batch_invariant", "transports_agree", "concurrent"):
+        result = checks.run(checks.checks()[name], judged)
+        assert result.verdict == "error"
+        assert "see the check deterministic" in result.message
+
+
+def test_concurrent_finds_a_shared_scratch():
+    scratch = {}
+
+    def racing(inputs):
+        scratch["x"] = inputs["x"]
+        time.sleep(0.0005)
+        return scores(scratch)
+
+    result = outcome("concurrent", racing, ROWS)
+    assert result.verdict == "fail"
+    assert result.violation.inputs is not None
+
+
+def test_concurrent_repeats_what_a_busy_server_turns_away():
+    slots = threading.Semaphore(2)
+
+    def crowded(inputs):
+        if not slots.acquire(blocking=False):
+            raise refusal("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+        try:
+            time.sleep(0.0005)
+            return scores(inputs)
+        finally:
+            slots.release()
+
+    result = outcome("concurrent", crowded, ROWS, settings={"max_examples": 20})
+    assert result.verdict == "pass"
+    assert "turned away" in result.message
+
+
+def test_concurrent_reports_a_refusal_among_parallel_requests():
+    lock = threading.Lock()
+
+    def alone_only(inputs):
+        if not lock.acquire(blocking=False):
+            raise refusal("FAILED_PRECONDITION", "the resource is in use")
+        try:
+            time.sleep(0.0005)
+            return scores(inputs)
+        finally:
+            lock.release()
+
+    result = outcome("concurrent", alone_only, ROWS)
+    assert result.verdict == "fail"
+    assert "refused among parallel ones" in result.message
+
+
+@pytest.mark.parametrize(
+    ("over_rest", "verdict"),
+    [
+        (scores, "pass"),
+        (lambda inputs: {"y": np.array([float(f"{v:.9g}") for v in scores(inputs)["y"]], np.float32)}, "pass"),
+        (lambda inputs: {"y": scores(inputs)["y"].round(2)}, "fail"),
+        (lambda inputs: {"y": np.where(np.isnan(scores(inputs)["y"]), 0, scores(inputs)["y"])}, "pass"),
+    ],
+)
+def test_transports_agree_up_to_the_text_of_numbers(over_rest, verdict):
+    assert outcome("transports_agree", scores, ROWS, over_rest=over_rest).verdict == verdict
+
+
+def test_a_request_that_only_grpc_answers_is_found():
+    def refuses(_):
+        raise refusal("UNIMPLEMENTED", "Conversion of JSON Value: 1.0 to type: half", "rest")
+
+    result = outcome("transports_agree", scores, ROWS, over_rest=refuses)
+    assert result.message == "REST refuses a request that gRPC answers"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "over_rest", "why"),
+    [("float16", scores, "cannot carry float16"), ("complex64", scores, "complex64"), ("float32", None, "no REST API")],
+)
+def test_transports_that_cannot_be_compared_are_skipped(dtype, over_rest, why):
+    signature = Signature(inputs={"x": Tensor(dtype, ["batch", 3])}, outputs={"y": Tensor("float32", ["batch"])})
+    result = outcome("transports_agree", scores, signature, over_rest=over_rest)
+    assert result.verdict == "skip"
+    assert why in result.message
+
+
+def test_large_requests_are_cut_for_json():
+    wide = Signature(
+        inputs={"x": Tensor("float32", ["batch", 4000])},
+        outputs={"y": Tensor("float32", ["batch"])},
+        dims={"batch": (1, 40)},
+    )
+    seen = []
+
+    def over_rest(inputs):
+        seen.append(inputs["x"].size)
+        return {"y": inputs["x"][:, 0]}
+
+    result = outcome("transports_agree", lambda inputs: {"y": inputs["x"][:, 0]}, wide, over_rest=over_rest)
+    assert result.verdict == "pass"
+    assert max(seen) <= 2**14
