@@ -23,6 +23,20 @@ class ContractError(TfsigError):
     """A contract is malformed, contradicts itself or contradicts the SavedModel."""
 
 
+class RecordError(TfsigError):
+    """A TFRecord file is damaged, cut short, or holds something else than is wanted.
+
+    Args:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class TensorError(TfsigError, ValueError):
     """A tensor cannot be converted to or from the wire format."""
 

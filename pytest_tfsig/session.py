@@ -357,6 +357,7 @@ class Session:
             database=None if self._cache is None else self._cache / "examples",
             files=self.options.report or (None if self._cache is None else self._cache / "inputs"),
             under_xdist=self._under_xdist,
+            update=self.options.update,
         )
 
 

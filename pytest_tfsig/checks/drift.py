@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.checks.differences import Difference, Tally, difference
+from pytest_tfsig.checks.examples import recorded_inputs
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.render import array_text
@@ -39,7 +40,7 @@ _ADVICE = (
     against_baseline=True,
 )
 def drift(subject: Subject, *, max: float | None = None, flips: float | None = None) -> Outcome:  # noqa: A002 - the key in a contract file
-    """Serves both versions side by side, sends both the same drawn inputs and compares the answers.
+    """Serves both versions side by side, sends both the same recorded and drawn inputs and compares the answers.
 
     Half of the inputs are made from the one that differs most so far. Without a bound, the check reports and passes.
 
@@ -59,6 +60,7 @@ def drift(subject: Subject, *, max: float | None = None, flips: float | None = N
         max_examples=subject.settings.max_examples,
         seed=subject.settings.seed,
         target="drift",
+        seeds=recorded_inputs(subject),
     )
     if not pair.answered:
         return Outcome("error", "not judged: no request was answered by both; see the check outputs")

@@ -77,6 +77,7 @@ _MODULES = (
     "compatible",
     "drift",
     "no_slower",
+    "examples",
 )
 """Our own checks, one module each, in the order in which they run: what explains most comes first."""
 

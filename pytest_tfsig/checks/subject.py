@@ -39,6 +39,7 @@ class Settings:
         database: Folder that remembers failing inputs between runs; None: none is remembered.
         files: Folder for inputs that are too large to print.
         under_xdist: Whether other test processes load the machine at the same time.
+        update: Whether recorded examples are rewritten with what is answered now.
     """
 
     max_examples: int = 100
@@ -47,6 +48,7 @@ class Settings:
     database: Path | None = None
     files: Path | None = None
     under_xdist: bool = False
+    update: bool = False
 
 
 @dataclass(frozen=True, slots=True)

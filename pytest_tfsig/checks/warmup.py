@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from pytest_tfsig import protos, tensors
+from pytest_tfsig import protos, records, tensors
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.contract import shape_text
-from pytest_tfsig.errors import TensorError
-from pytest_tfsig.model_server import records
-from pytest_tfsig.model_server.status import StatusError
+from pytest_tfsig.errors import RecordError, TensorError
 from pytest_tfsig.model_server.warmup import FILE, MOST_RECORDS
 
 if TYPE_CHECKING:
@@ -60,9 +58,9 @@ def _logs(path: Path) -> Iterator[tuple[int, Any]]:
             except DecodeError as error:
                 raise _violation(f"warmup record {number} is no PredictionLog", "a PredictionLog", str(error)) from None
             yield number, log
-    except StatusError as error:
+    except RecordError as error:
         expected = "records with their lengths and checksums"
-        raise _violation("the warmup file is no intact TFRecord file", expected, error.message) from None
+        raise _violation("the warmup file is no intact TFRecord file", expected, error.reason) from None
     except OSError as error:
         raise _violation("the warmup file cannot be read", "a readable file", str(error)) from None
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from google.protobuf.message import DecodeError
 
-from pytest_tfsig import protos
-from pytest_tfsig.model_server import inference, metrics, records, wire
+from pytest_tfsig import protos, records
+from pytest_tfsig.errors import RecordError
+from pytest_tfsig.model_server import inference, metrics, wire
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -90,11 +91,9 @@ def _replay(servable: Servable, path: Path, iterations: int) -> int:
                 _run(servable, log, record)
             count += 1
             _refuse_too_many(count, path)
-    except StatusError as error:
-        if error.code is not Code.DATA_LOSS:
-            raise
+    except RecordError as error:
         hint = ". Please verify your warmup data is in TFRecord format."
-        raise StatusError(Code.DATA_LOSS, error.message + hint) from error
+        raise StatusError(Code.DATA_LOSS, error.reason + hint) from error
     return count
 
 

@@ -16,8 +16,7 @@ import grpc
 import numpy as np
 import pytest
 
-from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import records
+from pytest_tfsig import protos, records, tensors
 from tests.server_process import PATIENCE, copy_version, eventually, model_server
 
 if TYPE_CHECKING:

@@ -42,7 +42,23 @@ def classifier_slow(base: Path) -> None:
     _save(base / "1", answer)
 
 
+def two_inputs(base: Path) -> None:
+    """Wants a second input."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = tf.Variable(WEIGHTS)
+    specs = [tf.TensorSpec([None, 4], tf.float32, name="x"), tf.TensorSpec([], tf.float32, name="temperature")]
+
+    @tf.function(input_signature=specs)
+    def serve(x: Any, temperature: Any) -> dict[str, Any]:
+        return {"probabilities": tf.nn.softmax(tf.matmul(x, module.weights) / temperature)}
+
+    tf.saved_model.save(module, base / "1", signatures=serve)
+
+
 MODELS: dict[str, Callable[[Path], None]] = {
     "classifier_permuted": classifier_permuted,
     "classifier_slow": classifier_slow,
+    "two_inputs": two_inputs,
 }
