@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_tfsig.checks import Check
-    from pytest_tfsig.contract import Signature
+    from pytest_tfsig.contract import Contract, Signature
     from pytest_tfsig.options import Options
+    from pytest_tfsig.savedmodel import SavedModel
     from pytest_tfsig.session import Target
 
 
@@ -43,9 +44,8 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
     from pytest_tfsig.checks import applicable
     from pytest_tfsig.savedmodel import read
 
-    contract = target.contract
-    if not contract.signatures and not options.is_remote:
-        contract = contract.completed(read(target.model).signatures)
+    saved_model = None if options.is_remote else read(target.model)
+    contract = target.contract if saved_model is None else _completed(target.contract, saved_model)
     if not contract.signatures:
         raise UsageError(f"{target.model}: a model on a running server needs a contract that names its signatures")
     try:
@@ -56,9 +56,24 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
             for name, signature in contract.signatures.items()
             for check in applicable(signature, only, skip)
             if options.baseline is not None or not check.against_baseline
+            if check.name != "warmup" or "warmup" in only or saved_model is None or saved_model.warmup is not None
         ]
     except ContractError as error:
         raise ContractError(f"{target.source or contract.source}: {error}") from None
+
+
+def _completed(contract: Contract, saved_model: SavedModel) -> Contract:
+    """Returns a contract as far as the model completes it; where the two contradict each other, checks will say so."""
+    if not contract.signatures:
+        return contract.completed(saved_model.signatures)
+    completed = {}
+    for name, signature in contract.signatures.items():
+        try:
+            alone = replace(contract, signatures={name: signature})
+            completed[name] = alone.completed(saved_model.signatures).signatures[name]
+        except ContractError:
+            completed[name] = signature
+    return replace(contract, signatures=completed)
 
 
 def _decidable(signature: Signature) -> None:
@@ -67,9 +82,18 @@ def _decidable(signature: Signature) -> None:
         from pytest_tfsig.latency import undecidable
 
         for index, budget in enumerate(signature.latency):
-            reason = undecidable(budget)
+            reason = undecidable(budget) or _too_large_a_batch(signature, budget.batch)
             if reason is not None:
                 raise ContractError(f"signatures.{signature.name}.latency[{index}].{budget.metric}: {reason}")
+
+
+def _too_large_a_batch(signature: Signature, batch: int) -> str | None:
+    from pytest_tfsig.checks.batch_invariant import batch_dimension
+
+    dimension = batch_dimension(signature)
+    if dimension is None or dimension not in signature.dims or batch <= signature.dims[dimension][1]:
+        return None
+    return f"batch = {batch} is more than dims.{dimension} allows, {signature.dims[dimension][1]}; widen one of them"
 
 
 def of_file(file: Path, options: Options) -> Target:

@@ -26,7 +26,12 @@ def _has_budgets(signature: Signature) -> bool:
 
 @register("latency", holds_when="each budget holds, at its stated confidence", inspects=False, wanted=_has_budgets)
 def latency(subject: Subject, *, gate_under_xdist: bool = False) -> Outcome:
-    """Samples the server under each load that the budgets name, and decides every budget."""
+    """Samples the server under each load that the budgets name, and decides every budget.
+
+    Where a budget bounds the first request, the model is loaded anew before its sample, so that it is cold.
+    """
+    if subject.saved_model is None and any(budget.metric == "first_request" for budget in subject.signature.latency):
+        return Outcome("error", "first_request cannot be judged on a running server: its models are warm already")
     verdicts = [
         verdict
         for shape, budgets in by_load(subject.signature.latency).items()
@@ -36,6 +41,8 @@ def latency(subject: Subject, *, gate_under_xdist: bool = False) -> Outcome:
 
 
 def _gated(subject: Subject, shape: LoadShape, budgets: list[LatencyBudget]) -> list[BudgetVerdict]:
+    if any(budget.metric == "first_request" for budget in budgets):
+        _load_anew(subject)
     transport: Literal["grpc", "rest"] = "rest" if shape.transport == "rest" else "grpc"
 
     def send(inputs: Mapping[str, Any]) -> None:
@@ -47,10 +54,21 @@ def _gated(subject: Subject, shape: LoadShape, budgets: list[LatencyBudget]) -> 
     return gate(budgets, send, _inputs(subject, shape.batch), ping=ping, seed=subject.settings.seed)
 
 
+def _load_anew(subject: Subject) -> None:
+    """Has the server load the model again: the next request is the first that this copy of it answers."""
+    model, saved_model = subject.model, subject.saved_model
+    if saved_model is not None and model.version is not None:
+        model.server.remove(model.name, model.version)
+        model.server.add(model.name, model.version, saved_model.path)
+
+
 def _inputs(subject: Subject, batch: int) -> Iterator[Mapping[str, Any]]:
-    """Returns random inputs, of the batch size that a budget names, for as long as they are asked for."""
+    """Returns random inputs, of the batch size that a budget names, for as long as they are asked for.
+
+    A budget that names no batch means the smallest that the contract allows: one row, as a rule.
+    """
     dimension = batch_dimension(subject.signature)
-    sizes = {} if dimension is None else {dimension: batch}
+    sizes = {} if dimension is None else {dimension: max(batch, subject.signature.dim_range(dimension)[0])}
     return draws(subject.signature, sys.maxsize, subject.settings.seed, sizes=sizes)
 
 
