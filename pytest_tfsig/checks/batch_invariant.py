@@ -12,7 +12,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
-from pytest_tfsig.checks.rounding import precision, sensitivity
+from pytest_tfsig.checks.rounding import precision, sensitivity, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 
@@ -63,8 +63,9 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
     narrow = precision(subject)
     compared = 0
 
-    def examine(inputs: Mapping[str, Any]) -> None:
+    def examine(drawn: Mapping[str, Any]) -> None:
         nonlocal compared
+        inputs = without_subnormals(drawn)
         size = batch_size(inputs)
         if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
             return

@@ -16,7 +16,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import register
-from pytest_tfsig.checks.rounding import precision
+from pytest_tfsig.checks.rounding import precision, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.strategies import draws
@@ -93,7 +93,8 @@ class _Crowd:
 
     def ask_one_at_a_time(self) -> None:
         settings = self.subject.settings
-        for inputs in draws(self.subject.signature, _DISTINCT, settings.seed):
+        for drawn in draws(self.subject.signature, _DISTINCT, settings.seed):
+            inputs = without_subnormals(drawn)
             began = time.perf_counter()
             observation = self.subject.observe(inputs)
             self.refusal = self.refusal or observation.error

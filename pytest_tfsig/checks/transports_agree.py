@@ -12,7 +12,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
-from pytest_tfsig.checks.rounding import precision, sensitivity
+from pytest_tfsig.checks.rounding import precision, sensitivity, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 
@@ -28,10 +28,10 @@ _CARRIED = frozenset(
     {"float32", "float64", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "bool", "string"}
 )
 """The dtypes that TensorFlow Serving reads from JSON and writes to it."""
-_MOST_VALUES = 2**14
+_MOST_VALUES = 2**12
 """Values of one request and its answer over REST: what is larger is cut to fewer rows, for JSON costs a hundred times
 the tensor."""
-_ALL_VALUES = 2**21
+_ALL_VALUES = 2**19
 """Values of all requests over REST together, some seconds' worth; what a signature without a batch may need more of is
 passed over."""
 _ADVICE = (
@@ -105,15 +105,12 @@ def _why_not(subject: Subject) -> str:
 
 
 def _sendable(signature: Signature, drawn: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Returns a drawn request as JSON can carry it: without subnormal numbers; None where JSON cannot.
-
-    The threads that read TensorFlow Serving's REST take subnormal numbers for zero, which is no model's fault.
-    """
+    """Returns a drawn request as JSON can carry it: without subnormal numbers; None where JSON cannot."""
     if signature.method != "predict":
         # A feature without values has no kind in JSON.
         is_carried = all(len(cells) for example in drawn["examples"] for cells in example.values())
         return drawn if is_carried else None
-    return {name: _without_subnormals(np.asarray(value)) for name, value in drawn.items()}
+    return without_subnormals(drawn)
 
 
 def _cut(subject: Subject, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]:
@@ -129,13 +126,6 @@ def _cut(subject: Subject, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any]
         return inputs, answer
     fewer = take(inputs, np.arange(kept))
     return fewer, subject.ask(fewer)
-
-
-def _without_subnormals(array: NDArray[Any]) -> NDArray[Any]:
-    if array.dtype.kind != "f":
-        return array
-    with np.errstate(all="ignore"):
-        return np.where(np.abs(array) < np.finfo(np.float32).tiny, array.dtype.type(0), array)
 
 
 def _values(inputs: Mapping[str, Any]) -> int:

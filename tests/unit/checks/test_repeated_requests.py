@@ -196,4 +196,16 @@ def test_large_requests_are_cut_for_json():
 
     result = outcome("transports_agree", lambda inputs: {"y": inputs["x"][:, 0]}, wide, over_rest=over_rest)
     assert result.verdict == "pass"
-    assert max(seen) <= 2**14
+    assert max(seen) <= 2**12
+
+
+@pytest.mark.parametrize("check", ["deterministic", "batch_invariant", "concurrent", "transports_agree"])
+def test_threads_that_flush_subnormal_numbers_are_no_fault(check):
+    count = itertools.count()
+
+    def signs(inputs):
+        x = inputs["x"][:, 0]
+        flushes = next(count) % 2
+        return {"y": np.sign(np.where(np.abs(x) < 1e-38, 0, x) if flushes else x)}
+
+    assert outcome(check, signs, ROWS, over_rest=signs).verdict == "pass"
