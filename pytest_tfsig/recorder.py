@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfsig import state
-from pytest_tfsig.declared import stated
+from pytest_tfsig.declared import OPTIONS, stated
 from pytest_tfsig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class Recorder:
         self._server: dict[str, Any] = {}
 
     def pytest_sessionstart(self) -> None:
-        """Makes the report's folder, so that a long run does not end with nowhere to report.
+        """Reads the options and makes the report's folder, so that a long run does not end with nowhere to report.
 
         Raises:
-            pytest.UsageError: Nothing can be written there.
+            pytest.UsageError: An option's value is not one that it can have, or nothing can be written there.
         """
-        if not stated(self._config, "report"):
+        if not any(stated(self._config, option.key) for option in OPTIONS):
             return
         folder = state.options_of(self._config).report
         if folder is not None and not hasattr(self._config, "workerinput"):
@@ -79,12 +79,17 @@ class Recorder:
             terminalreporter.write_line(f"report: not written: {error}", red=True)
 
     def _written(self, folder: Path, results: list[Result]) -> list[str]:
-        from pytest_tfsig.reports import gitlab, html, json
+        from pytest_tfsig.reports import blessing, gitlab, html, json
         from pytest_tfsig.reports.environment import environment
 
         server = self._config.stash.get(state.SERVER, {}) or self._server
         report = json.document(results, server, environment(state.seed_of(self._config)))
-        return [str(json.write(folder, report)), str(html.write(folder, report)), str(gitlab.write(folder, results))]
+        return [
+            str(json.write(folder, report)),
+            str(html.write(folder, report)),
+            str(gitlab.write(folder, results)),
+            str(blessing.write(folder, report, results)),
+        ]
 
 
 def _tell_github(terminalreporter: pytest.TerminalReporter, results: list[Result]) -> None:

@@ -16,6 +16,7 @@ from pytest_tfsig.errors import ContractError, ModelLoadError, TfsigError, Usage
 from pytest_tfsig.reports import ModelIdentity, Result
 from pytest_tfsig.savedmodel import digest, read, resolve
 from pytest_tfsig.serving import ServedModel
+from pytest_tfsig.serving.identity import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +133,7 @@ class Session:
         self._owner = owner
         self._under_xdist = under_xdist
         self._server: Server | None = None
+        self._unstartable: TfsigError | None = None
         self._choice = ""
         self._models: dict[tuple[str, str | None], _Model] = {}
         self.current: ModelUnderTest | None = None
@@ -143,25 +145,39 @@ class Session:
         Raises:
             ServerError: It cannot be started or reached.
         """
+        if self._unstartable is not None:  # it cost up to --tfsig-start-timeout: once is enough
+            raise self._unstartable
         if self._server is None:
-            options = self.options
-            chosen = serving.choose(options.server, image=options.image or serving.DEFAULT_IMAGE)
-            self._choice = chosen.why
-            self._server = serving.start(
-                options.server,
-                image=options.image or serving.DEFAULT_IMAGE,
-                rest=options.rest,
-                timeout=options.start_timeout,
-                op_libraries=[Path(library) for library in options.op_library],
-                owner=self._owner,
-            )
+            try:
+                self._server = self._started()
+            except TfsigError as error:
+                self._unstartable = error
+                raise
         return self._server
+
+    def _started(self) -> Server:
+        options = self.options
+        chosen = serving.choose(options.server, image=options.image or serving.DEFAULT_IMAGE)
+        self._choice = chosen.why
+        return serving.start(
+            options.server,
+            image=options.image or serving.DEFAULT_IMAGE,
+            rest=options.rest,
+            timeout=options.start_timeout,
+            op_libraries=[Path(library) for library in options.op_library],
+            owner=self._owner,
+        )
 
     def server_info(self) -> dict[str, Any]:
         """Returns what served the models, for reports; empty where nothing was served."""
         if self._server is None:
             return {}
-        return {"kind": self._server.kind, "description": self._server.description, "chosen": self._choice}
+        return {
+            "kind": self._server.kind,
+            "description": self._server.description,
+            "chosen": self._choice,
+            "identity": identity(self._server, self.options.image or serving.DEFAULT_IMAGE),
+        }
 
     def serve(self, path: str | Path, name: str | None = None) -> ModelUnderTest:
         """Returns a model, served.
@@ -228,7 +244,7 @@ class Session:
             SavedModelError: There is no readable model to judge.
         """
         began = time.perf_counter()
-        identity = self._model(target).identity
+        model = self._model(target).identity
         outcome = self.outcome(target, signature, check, pytest_line)
         outcome = self._as_told(outcome)
         violation = outcome.violation
@@ -236,7 +252,7 @@ class Session:
         if violation is not None and violation.inputs is not None:
             falsifying = {name: inputs_text({name: value}) for name, value in violation.inputs.items()}
         result = Result(
-            identity,
+            model,
             signature,
             check.name,
             outcome.verdict,
@@ -248,6 +264,9 @@ class Session:
             outcome.message if violation is None else violation_text(violation),
             target.source,
             dict(outcome.details),
+            seed=self._settings(self._model(target), signature).seed,
+            contract_file="" if target.file is None else str(target.file.absolute()),
+            contract_sha256="" if target.file is None else hashlib.sha256(target.file.read_bytes()).hexdigest(),
         )
         return result, outcome
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_tfsig.cli import diff, explain, init, record, serve, show, warmup
+from pytest_tfsig.cli import diff, explain, init, record, serve, show, verify_blessing, warmup
 from pytest_tfsig.errors import TfsigError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CANNOT_JUDGE = 2
 """The exit code for bad input, as argparse has it."""
 
-_COMMANDS = (show, init, diff, record, warmup, serve, explain)
+_COMMANDS = (show, init, diff, record, warmup, serve, verify_blessing, explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,8 +22,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from pytest_tfsig.contract import Contract, infer
     from pytest_tfsig.contract.writing import dumps
+    from pytest_tfsig.errors import UsageError
     from pytest_tfsig.savedmodel import read
 
     inferred = infer(read(arguments.path))
+    if not inferred.signatures:
+        raise UsageError(f"{arguments.path}: the SavedModel has no signatures, so there is nothing to promise")
     print(dumps(Contract(inferred.signatures, Path(arguments.path))), end="")  # noqa: T201 - the command's output
     return 0

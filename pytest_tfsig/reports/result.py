@@ -55,6 +55,9 @@ class Result:
         test: The test item's id, such as "test_digits.py::test_contract[serving_default-outputs]".
         file: The file that the item is from, relative to pytest's root.
         line: The line in it, counted from 1; None where the item has none.
+        seed: What the check's inputs were drawn from; None where none could be drawn.
+        contract_file: The file that states the contract; "" where it is inferred.
+        contract_sha256: Of that file as it was judged.
     """
 
     model: ModelIdentity
@@ -72,6 +75,9 @@ class Result:
     test: str = ""
     file: str = ""
     line: int | None = None
+    seed: int | None = None
+    contract_file: str = ""
+    contract_sha256: str = ""
 
     @property
     def title(self) -> str:

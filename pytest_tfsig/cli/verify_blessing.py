@@ -1,0 +1,54 @@
+"""tfsig verify-blessing: whether a verdict is about the very model that is to be released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_tfsig.cli.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    verify = commands.add_parser(
+        "verify-blessing",
+        help="refuse a model that a verdict.json does not bless",
+        description="Exit codes: 0 the model is blessed, 1 it is not, 2 that cannot be judged.",
+    )
+    verify.add_argument("verdict", help="the verdict.json of a run with --tfsig-report")
+    verify.add_argument("model", help="the SavedModel to be released")
+    verify.add_argument(
+        "--contract",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a contract that must have been judged; may be repeated (default: those that the verdict names)",
+    )
+    verify.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what else must be as it was: server.identity=…, server.kind=…, versions.tensorflow=…; may be repeated",
+    )
+    verify.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from pytest_tfsig.errors import UsageError
+    from pytest_tfsig.reports import blessing
+
+    expected = {}
+    for stated in arguments.expect:
+        key, sign, value = stated.partition("=")
+        if not sign:
+            raise UsageError(f"--expect {stated}: write KEY=VALUE, such as versions.tensorflow=2.21.0")
+        expected[key] = value
+    found = blessing.verify(arguments.verdict, arguments.model, arguments.contract, expected)
+    for refusal in found.refusals:
+        print(f"refused: {refusal}")  # noqa: T201 - the command's output
+    if not found.refusals:
+        print(f"blessed: {found.blessed}")  # noqa: T201 - the command's output
+    return int(bool(found.refusals))
