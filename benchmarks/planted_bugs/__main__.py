@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.planted_bugs [--repeat N] [--only NAME ...] [--examples N]
+    python -m benchmarks.planted_bugs [--repeat N] [--sound] [--only NAME ...] [--examples N]
 
 One embedded server serves everything. With `--repeat N` all models are judged with N seeds, a server for each.
 """
@@ -85,18 +85,21 @@ def main() -> None:
     missed: list[str] = []
     alarms: list[str] = []
     print(f"{'model':34} {'found by':40} {'examples':>8} {'seconds':>8}")
-    for repetition in range(options.repeat):
-        session = Session(Options(server="embedded", max_examples=options.examples), seed=repetition)
+    for seed in range(options.first_seed, options.first_seed + options.repeat):
+        session = Session(Options(server="embedded", max_examples=options.examples), seed=seed)
+        began = time.perf_counter()
         try:
             for name in names:
                 findings = judged(session, SPECIMENS[name], paths[name])
                 if SPECIMENS[name].found_by and not findings.found(SPECIMENS[name]):
-                    missed.append(f"{name} (seed {repetition})")
-                alarms += [f"{name} (seed {repetition}): {alarm}" for alarm in findings.alarms(SPECIMENS[name])]
-                if repetition == 0 or options.verbose:
+                    missed.append(f"{name} (seed {seed})")
+                alarms += [f"{name} (seed {seed}): {alarm}" for alarm in findings.alarms(SPECIMENS[name])]
+                if seed == options.first_seed or options.verbose:
                     _print(SPECIMENS[name], findings)
         finally:
             session.close()
+        seconds = time.perf_counter() - began
+        print(f"seed {seed}: {seconds:.0f} s; so far missed {missed}, false alarms {alarms}", flush=True)
     planted = sum(bool(SPECIMENS[name].found_by) for name in names)
     print(f"\n{options.repeat} seeds; {planted} planted models, {len(missed)} misses; ", end="")
     print(f"{len(names) - planted} sound models, {len(alarms)} false alarms")
@@ -121,6 +124,7 @@ def _print(specimen: Specimen, findings: Findings) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=1, help="seeds to judge every model with")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--examples", type=int, default=100, help="examples of each check")
     parser.add_argument("--only", nargs="+", choices=list(SPECIMENS), metavar="NAME", help="judge only these models")
     parser.add_argument("--sound", action="store_true", help="judge only sound models")

@@ -17,6 +17,7 @@ from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.rounding import precision, without_subnormals
+from pytest_tfsig.checks.state import writes
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.strategies import draws
@@ -34,6 +35,8 @@ _DISTINCT = 16
 """Requests of which each thread sends every one, in an order of its own."""
 _ROUNDS = 4
 """How many requests are sent in parallel for each example that a check may try: a race is rare, and a request cheap."""
+_ROUNDS_OF_WRITERS = 32
+"""Likewise for a graph that writes variables as it serves, where a race is likely and its window short."""
 _MOST_THREADS = 16
 _MOST_SECONDS = 10.0
 """A slow model gets fewer requests."""
@@ -139,7 +142,8 @@ class _Crowd:
         return min(found, key=lambda entry: self._size(entry[0]))[1] if found else None
 
     def _requests_of_a_thread(self) -> int:
-        wanted = _ROUNDS * self.subject.settings.max_examples
+        rounds = _ROUNDS_OF_WRITERS if writes(self.subject) else _ROUNDS
+        wanted = rounds * self.subject.settings.max_examples
         affordable = int(_MOST_SECONDS * len(self.requests) / max(self._seconds, 1e-6))
         return max(2, min(wanted, affordable) // self.threads)
 
