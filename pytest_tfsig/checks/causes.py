@@ -136,7 +136,8 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "warmup",
-        r"warmup|Serving signature key",
+        # A server's log mentions warmup in good times too.
+        r"parse warmup record|warmup records exceeds|verify your warmup data|log_type for warmup|Serving signature key",
         "The warmup file names a signature or an input that this version does not have: write it again with "
         "`tfsig warmup` for this version, or remove assets.extra/tf_serving_warmup_requests.",
     ),
