@@ -16,10 +16,11 @@ def compare_features(
     report: Report, old: Mapping[str, FeatureSpec] | None, new: Mapping[str, FeatureSpec] | None
 ) -> None:
     """Add what changed features do to callers that send tf.Examples."""
-    if old is None:
+    if old is None and new is None:
         return
-    if new is None:
-        message = "the new graph's features cannot be read from its parse ops, so tf.Examples are not judged."
+    if old is None or new is None:
+        which = "old" if old is None else "new"
+        message = f"the {which} graph's features cannot be read from its parse ops, so tf.Examples are not judged."
         report.add("features-unknown", "feature", "", message)
         return
     for name in sorted(old.keys() | new.keys()):

@@ -154,7 +154,7 @@ RULES: Final = {
         Rule("feature-required", _ERROR, "A feature has no default any more; tf.Examples without it fail."),
         Rule("feature-optional", _INFO, "A tf.Example may lack a feature now."),
         Rule("feature-default-changed", _WARN, "Another value is taken where a tf.Example lacks a feature."),
-        Rule("features-unknown", _WARN, "The new graph's features cannot be read, so tf.Examples cannot be judged."),
+        Rule("features-unknown", _WARN, "A graph's features cannot be read, so tf.Examples cannot be judged."),
     )
 }
 """Every rule by its id."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_tfsig.cli import main
 from pytest_tfsig.reports import ModelIdentity, Result, blessing
 from pytest_tfsig.savedmodel import digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
