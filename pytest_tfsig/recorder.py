@@ -53,7 +53,7 @@ class Recorder:
             return
         file, line, _ = report.location
         line = None if line is None else line + 1
-        self._results.append({**result, "test": report.nodeid, "file": Path(file).as_posix(), "line": line})
+        self._results.append({**result, "test": report.nodeid, "file": self._in_repository(file), "line": line})
         if self._config.pluginmanager.hasplugin("html"):
             _add_to_pytest_html(report, result)
 
@@ -77,6 +77,14 @@ class Recorder:
             _tell_github(terminalreporter, results)
         except OSError as error:
             terminalreporter.write_line(f"report: not written: {error}", red=True)
+
+    def _in_repository(self, file: str) -> str:
+        """Returns the path of an item's file as hosts of repositories want it: relative to what they checked out."""
+        checked_out = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
+        path = self._config.rootpath / file
+        if checked_out and path.is_relative_to(checked_out):
+            return path.relative_to(checked_out).as_posix()
+        return Path(file).as_posix()
 
     def _written(self, folder: Path, results: list[Result]) -> list[str]:
         from pytest_tfsig.reports import blessing, gitlab, html, json

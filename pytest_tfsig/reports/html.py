@@ -153,7 +153,10 @@ def _shown(number: int, result: Mapping[str, Any], markup: Any) -> dict[str, Any
     """Returns a result as the page lays it out."""
     parts = sections(result["text"])
     brief = first_line(result["message"], 300)
-    labels = ((EXPECTED, "Expected"), (ACTUAL, "Actual"), (ADVICE, "What to do"))
+    figures = list(_figures(result, markup))
+    # Figures with their verdicts say what was expected and what came; the text draws them in letters.
+    seen = () if figures else ((EXPECTED, "Expected"), (ACTUAL, "Actual"))
+    labels = (*seen, (ADVICE, "What to do"))
     return {
         **result,
         "number": number,
@@ -161,12 +164,8 @@ def _shown(number: int, result: Mapping[str, Any], markup: Any) -> dict[str, Any
         "message": "" if visible(result["message"].strip()) == brief else result["message"],
         "open": result["verdict"] not in {"pass", "skip"},
         "sections": [(label, parts[title]) for title, label in labels if parts.get(title)],
-        "figures": list(_figures(result, markup)),
-        "details": [
-            (name.replace("_", " ").capitalize(), _plain(value))
-            for name, value in result["details"].items()
-            if name != "budgets" and value not in ([], {}, "", None)
-        ],
+        "figures": figures,
+        **_details(result["details"]),
         "reproduce": [(_REPRODUCE.get(name, name), text) for name, text in result["reproduce"].items()],
     }
 
@@ -177,6 +176,49 @@ def _figures(result: Mapping[str, Any], markup: Any) -> Iterator[_Figure]:
     for budget in result["details"].get("budgets", ()):
         svg = budget["svg"] if _SVG.fullmatch(budget["svg"]) else ""
         yield _Figure(budget["budget"], budget["verdict"], budget["sentence"], markup(svg))
+
+
+def _details(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a check adds: numbers by name as tables, everything else as text."""
+    tables, texts = [], []
+    for name, value in details.items():
+        title = name.replace("_", " ").capitalize()
+        rows = _latencies(value) if name == "comparison" else value
+        if name == "budgets" or value in ([], {}, "", None):
+            continue
+        if isinstance(rows, dict) and all(isinstance(row, dict) and _flat(row) for row in rows.values()):
+            columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+            cells = {key: [_number(row.get(column)) for column in columns] for key, row in rows.items()}
+            tables.append({"title": title, "columns": columns, "rows": cells})
+        else:
+            texts.append((title, _plain(value)))
+    return {"numbers": tables, "details": texts}
+
+
+def _latencies(comparison: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Returns the percentiles of a comparison of two versions."""
+    return {
+        version: {
+            name: _milliseconds(found["value"])
+            for name, found in comparison[version].items()
+            if found is not None and found["value"] is not None
+        }
+        for version in ("baseline", "candidate")
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms"
+
+
+def _flat(row: Mapping[str, Any]) -> bool:
+    return not any(isinstance(cell, dict | list) for cell in row.values())
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> str:

@@ -53,7 +53,7 @@ class Result:
         contract: Where the contract is written.
         details: What the check adds for reports.
         test: The test item's id, such as "test_digits.py::test_contract[serving_default-outputs]".
-        file: The file that the item is from, relative to pytest's root.
+        file: The file that the item is from, relative to the checked out repository in CI, else to pytest's root.
         line: The line in it, counted from 1; None where the item has none.
         seed: What the check's inputs were drawn from; None where none could be drawn.
         contract_file: The file that states the contract; "" where it is inferred.

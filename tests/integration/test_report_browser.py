@@ -60,7 +60,7 @@ def test_filters(opened, fragment, verdicts):
     page, console = opened(samples.run(), fragment)
     found = visible_results(page)
     assert set(found) == verdicts
-    assert f">{len(found)} of 10 results</p>" in page
+    assert f">{len(found)} of 12 results</p>" in page
     assert console == []
 
 

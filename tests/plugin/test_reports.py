@@ -19,7 +19,7 @@ WANTED = ("-k", "loads or values")
 
 def test_every_report_is_written_and_named(broken, pytester):
     result = broken.run(*WANTED, "--tfsig-report=out")
-    names = ("report.json", "report.html", "gl-code-quality.json")
+    names = ("report.json", "report.html", "gl-code-quality.json", "verdict.json")
     result.stdout.fnmatch_lines([f"report: *out/{name}" for name in names])
     assert {file.name for file in (pytester.path / "out").iterdir()} == set(names)
     report = broken.report("out")
@@ -63,6 +63,13 @@ def test_github_is_told(broken, pytester, monkeypatch):
     result = broken.run(*WANTED)
     result.stdout.fnmatch_lines(["::error file=test_model.py,line=*,title=classifier_wrong_axis/1 *%3A values::*"])
     assert summary.read_text().startswith("of an earlier step\n## ❌ Served model contracts: fail\n")
+
+
+def test_github_is_told_the_path_within_the_repository(broken, pytester, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path.parent))
+    result = broken.run(*WANTED)
+    result.stdout.fnmatch_lines([f"::error file={pytester.path.name}/test_model.py,line=*"])
 
 
 def test_nobody_is_told_elsewhere(broken):

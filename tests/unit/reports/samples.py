@@ -65,6 +65,17 @@ def latency(**more):
     return result("latency", "fail", message="p50 is 3 ms", examples=611, **{"details": details, **more})
 
 
+def drift():
+    return {"outputs": {"scores": {"largest": 0.125, "typical": 0.00012346, "flips": 3, "rows": 320}}, "refused": 0}
+
+
+def comparison():
+    def percentiles(factor):
+        return {"p50": {"value": 0.0012 * factor, "low": 0.001, "high": 0.002, "confidence": 0.95}, "p99": None}
+
+    return {"comparison": {"sentence": "slower", "baseline": percentiles(1), "candidate": percentiles(2)}}
+
+
 def run():
     """One of everything."""
     other = ModelIdentity("models/wine", "wine", 1, "cd" * 32)
@@ -76,6 +87,8 @@ def run():
         latency(),
         result("rejects_invalid", details={"silently_accepted": ["a wrong rank"], "wrong_code": []}),
         result("concurrent", "inconclusive", message="too few requests"),
+        result("drift", details=drift()),
+        result("no_slower", details=comparison()),
         result("warmup", "skip", message="the SavedModel has no warmup file"),
         result("loads", model=other),
         result("outputs", "error", model=other, message="could not be judged: UNAVAILABLE"),

@@ -75,8 +75,8 @@ def test_an_annotation_is_one_command_whatever_it_says(text, file):
 
 def test_the_summary_of_a_job():
     text = github.summary(samples.run())
-    assert text.startswith("## ❌ Served model contracts: fail\n\n5 of 9 checks hold.\n")
-    assert r"| digits/3 | serving\_default | ❌ fail | 4 of 7 | values, latency, concurrent |" in text
+    assert text.startswith("## ❌ Served model contracts: fail\n\n7 of 11 checks hold.\n")
+    assert r"| digits/3 | serving\_default | ❌ fail | 6 of 9 | values, latency, concurrent |" in text
     assert text.count("<details>") == text.count("</details>") == 4
 
 

@@ -49,8 +49,8 @@ class Elements(HTMLParser):
 
 def test_the_verdict_comes_first():
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page(samples.run()).split("<body>")[1], flags=re.DOTALL)
-    assert text.split()[:6] == ["Served", "model", "contracts", "✗", "fail", "5"]
-    assert "5 of 9 checks hold: 2 broken, 1 not judged, 1 undecided" in text
+    assert text.split()[:6] == ["Served", "model", "contracts", "✗", "fail", "7"]
+    assert "7 of 11 checks hold: 2 broken, 1 not judged, 1 undecided" in text
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,14 @@ def test_latency_is_drawn_with_its_budgets():
 def test_what_is_silently_accepted_is_listed():
     assert "Silently accepted" in page(samples.run())
     assert "Wrong code" not in page(samples.run())
+
+
+def test_numbers_by_name_are_tables():
+    text = page([samples.result("drift", details=samples.drift()), samples.result(details=samples.comparison())])
+    drift, comparison = re.findall(r"<tbody>(<tr><th scope=.row.>.*?)</tbody>", text)
+    assert re.findall(r">([^<>]+)<", drift) == ["scores", "0.125", "0.0001235", "3", "320"]
+    assert re.findall(r">([^<>]+)<", comparison) == ["baseline", "1.2 ms", "candidate", "2.4 ms"]
+    assert "Refused" in text
 
 
 def test_signatures_are_a_table(models):
