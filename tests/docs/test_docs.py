@@ -134,3 +134,14 @@ def test_every_reference_that_a_page_wants_exists(reference):
     assert wanted == reference.REFERENCES.keys()
     for name in wanted:
         assert "<!--" not in reference.on_page_markdown(f"<!-- reference: {name} -->")
+
+
+def test_it_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="the dependency group docs is not installed")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    pages = [page.relative_to(ROOT / "docs").with_suffix(".html") for page in PAGES]
+    assert [page for page in pages if not (tmp_path / "site" / page).is_file()] == []
+    assert "<!-- reference:" not in (tmp_path / "site" / "reference" / "options.html").read_text()
