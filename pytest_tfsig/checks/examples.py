@@ -58,7 +58,8 @@ def examples(subject: Subject, *, file: str = "", rtol: float | None = None, ato
         with FileLock(_lock_of(path)):
             return _updated(subject, path)
     ours = _some(subject, path, recordings.read(path))
-    for number, recorded in ours:
+    # Smallest first: the first that is answered differently is the easiest to look at.
+    for number, recorded in sorted(ours, key=lambda entry: entry[1].request.ByteSize()):
         now = _again(subject, path, number, recorded)
         _compare(recorded, now, number, subject, rtol=rtol, atol=atol)
     return Outcome("pass", f"{len(ours)} recorded requests give the recorded answers", len(ours))
