@@ -34,9 +34,14 @@ class Option:
         self.flag = flag
 
     @property
+    def key(self) -> str:
+        """Its name as `stated` takes it: "max_examples"."""
+        return self.name.replace("-", "_")
+
+    @property
     def ini(self) -> str:
         """Its name in an ini file, which is also where pytest keeps its value."""
-        return f"tfsig_{self.name.replace('-', '_')}"
+        return f"tfsig_{self.key}"
 
 
 OPTIONS = (

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+SERVERS = frozenset({"auto", "container", "binary", "embedded"})
+"""What --tfsig-server can say beside the address of a running server."""
+
 _Number = TypeVar("_Number", int, float)
 
 
@@ -56,7 +59,7 @@ class Options:
     @property
     def is_remote(self) -> bool:
         """Whether models are names on a running server rather than paths."""
-        return self.server not in {"auto", "container", "binary", "embedded"}
+        return self.server not in SERVERS
 
 
 def read(config: pytest.Config) -> Options:
@@ -77,8 +80,8 @@ def read(config: pytest.Config) -> Options:
             return str(config.inipath.parent / stated)
         return cast("str | None", given or stated or None)
 
-    server = str(value("server") or "auto")
-    remote = server not in {"auto", "container", "binary", "embedded"}
+    server = _server(value("server"))
+    remote = server not in SERVERS
     report = path("report")
     return Options(
         model=(value("model") or None) if remote else path("model"),
@@ -108,6 +111,19 @@ def _number(name: str, given: Any, default: _Number, kind: Callable[[Any], _Numb
     if not 0 < number < float("inf"):
         raise UsageError(f"--tfsig-{name} {given}: a number above 0 is wanted, such as {default}")
     return number
+
+
+def _server(given: Any) -> str:
+    server = str(given or "auto")
+    if server not in SERVERS:
+        from pytest_tfsig.serving.availability import is_address
+
+        if not is_address(server):
+            raise UsageError(
+                f"--tfsig-server {server}: {server!r} is no server: write auto, container, binary, embedded or "
+                "HOST:PORT"
+            )
+    return server
 
 
 def _inconclusive(given: Any) -> Literal["fail", "pass", "skip"]:

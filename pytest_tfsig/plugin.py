@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from pytest_tfsig.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from pytest_tfsig.session import CurrentModel, Session
 
@@ -46,7 +46,9 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     if not audited:
         return None
     here = parent.config.invocation_params.dir
-    if path not in {(here / model).resolve() for model in audited}:
+    # pytest keeps a symbolic link that was named as it is, and resolves the ones on the way from rootdir.
+    named = {form for model in audited for form in (Path(os.path.abspath(here / model)), (here / model).resolve())}  # noqa: PTH100 - Path has no abspath that drops ".." and keeps links
+    if path not in named:
         return None
     from pytest_tfsig.collection import AuditedModel
 

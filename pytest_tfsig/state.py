@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING, Any, cast
 
@@ -95,7 +96,7 @@ def judge(item: pytest.Item, case: Case) -> None:
 def command(item: pytest.Item) -> str:
     """Returns the shell line that runs an item again, with the options that bear on its verdict."""
     config = item.config
-    words = ["pytest", item.nodeid]
+    words = ["pytest", *selection(item)]
     for name in ("model", "server", "image", "rest", "baseline", "max_examples"):
         given = config.getoption(f"tfsig_{name}")
         if given is not None:
@@ -104,6 +105,15 @@ def command(item: pytest.Item) -> str:
     if seed is not None:
         words.append(f"--hypothesis-seed={seed}")
     return shlex.join(words)
+
+
+def selection(item: pytest.Item) -> list[str]:
+    """Returns the arguments that select an item; pytest takes no `::` behind a directory, which an audited model is."""
+    if not isinstance(item.parent, pytest.Directory):
+        return [item.nodeid]
+    model = item.nodeid.removesuffix(f"::{item.name}")
+    words = item.name if re.fullmatch(r"[\w.+-]+", item.name) else item.name.rpartition("-")[2]
+    return [f"--tfsig-audit={model}", "-k", words]
 
 
 def is_ours(error: BaseException | None) -> bool:

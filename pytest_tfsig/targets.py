@@ -47,7 +47,12 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
     saved_model = None if options.is_remote else read(target.model)
     contract = target.contract if saved_model is None else _completed(target.contract, saved_model)
     if not contract.signatures:
-        raise UsageError(f"{target.model}: a model on a running server needs a contract that names its signatures")
+        raise UsageError(
+            f"{target.model}: a model on a running server needs a contract that names its signatures"
+            if saved_model is None
+            else f"{target.model}: the SavedModel has no signatures, so nothing in it can be called; export it with "
+            "model.export(), or with tf.saved_model.save(..., signatures=...)"
+        )
     try:
         for signature in contract.signatures.values():
             _decidable(signature)

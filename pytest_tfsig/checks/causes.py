@@ -124,6 +124,24 @@ CAUSES: tuple[Cause, ...] = (
         "its tf.io.FixedLenFeature if callers may leave it out.",
     ),
     _cause(
+        "index-past-a-table",
+        r"indices\S* = -?\d+ is not in \[0, \d+\)",
+        "An id is past the end of a table: an embedding, a vocabulary. Bound the input in the contract (min = 0, max = "
+        "N - 1) if callers never send such ids, or let the model map unknown ids to a row of their own.",
+    ),
+    _cause(
+        "not-an-image",
+        r"Unknown image file format|Input is empty\.|Invalid PNG|Invalid JPEG",
+        'The model decodes images and was sent other bytes. Say image = "png" or "jpeg" of this input in the contract, '
+        "and images are sent.",
+    ),
+    _cause(
+        "not-a-number",
+        r"StringToNumberOp could not correctly convert",
+        "The model reads numbers from text and was sent other text. State values = [...] or a strategy of this input "
+        "in the contract, or let the model answer for text that is no number.",
+    ),
+    _cause(
         "label",
         r"Unrecognized servable version label",
         "No version has that label. A label can be set on a loaded version only, unless the server runs with "

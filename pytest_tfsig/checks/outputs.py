@@ -33,6 +33,7 @@ def outputs(subject: Subject, observation: Observation) -> None:
             "the server refuses an input that the contract allows",
             expected="an answer",
             actual=f"{observation.error.code}: {observation.error.message}",
+            advice=_size_advice(signature.inputs, observation.inputs),
         )
     _same_names(signature, observation.outputs)
     sizes = dimension_sizes(signature.inputs, observation.inputs)
@@ -90,6 +91,25 @@ def _as_declared(name: str, tensor: Tensor, array: NDArray[Any], sizes: dict[str
         for dim, got in zip(tensor.shape, array.shape, strict=True)
         if isinstance(dim, str) and dim not in sizes
     }
+
+
+def _size_advice(declared: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
+    """Returns what to do about inputs that the contract lets differ in length, where they did."""
+    free: dict[int, dict[str, int]] = {}
+    for name, tensor in declared.items():
+        value = arrays.get(name)
+        if tensor.shape is not None and isinstance(value, np.ndarray) and value.ndim == len(tensor.shape):
+            for axis, size in enumerate(tensor.shape):
+                if size is None:
+                    free.setdefault(axis, {})[name] = value.shape[axis]
+    for axis, sizes in free.items():
+        if len(set(sizes.values())) > 1:
+            inputs = " and ".join(f"{name!r} ({size})" for name, size in sizes.items())
+            return (
+                f"The contract lets axis {axis} of {inputs} differ, and here it does. If callers send them equal, "
+                'write one name for that axis in each shape, such as ["batch", "time"].'
+            )
+    return ""
 
 
 def _shape_advice(expected: tuple[Any, ...], actual: tuple[int, ...]) -> str:

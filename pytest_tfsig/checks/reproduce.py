@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduc
     if subject.settings.files is None:
         return Reproduction(serve, pytest=subject.pytest_line)
     file = _saved(subject.settings.files, inputs)
-    snippet = _python(subject, inputs, loaded=f"dict(np.load({str(file)!r}))")
+    snippet = _python(subject, inputs, loaded=_loaded(file, inputs))
     return Reproduction(serve, "", snippet, subject.pytest_line, str(file))
 
 
@@ -69,8 +70,8 @@ def _python(subject: Subject, inputs: Mapping[str, Any], loaded: str = "") -> st
         given = loaded
     else:
         given = f"{{{', '.join(f'{name!r}: {_literal(np.asarray(value))}' for name, value in inputs.items())}}}"
-        if "ml_dtypes." in given:
-            lines.insert(0, "import ml_dtypes")
+    if "ml_dtypes." in given:
+        lines.insert(0, "import ml_dtypes")
     call = f"{method}({subject.model.name!r}, {given}, signature={subject.signature.name!r})"
     return "\n".join([*lines, f'print(GrpcClient("localhost:{_GRPC}").{call})'])
 
@@ -100,5 +101,23 @@ def _saved(folder: Path, inputs: Mapping[str, Any]) -> Path:
         digest.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"inputs-{digest.hexdigest()[:12]}.npz"
-    np.savez_compressed(file, allow_pickle=True, **arrays)
+    # np.savez takes the names as its own keywords: it refuses an input called "file", and to older NumPy its own
+    # `allow_pickle` is an array of that name.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array)
     return file
+
+
+def _loaded(file: Path, inputs: Mapping[str, Any]) -> str:
+    """Returns the expression that reads saved inputs: strings are pickled, and NumPy forgets the names of ml_dtypes."""
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+    pickled = ", allow_pickle=True" if any(array.dtype == object for array in arrays.values()) else ""
+    loaded = f"dict(np.load({str(file)!r}{pickled}))"
+    views = [
+        f"{name!r}: saved[{name!r}].view(ml_dtypes.{array.dtype.name})"
+        for name, array in arrays.items()
+        if array.dtype.kind == "V"
+    ]
+    return f"(saved := {loaded}) | {{{', '.join(views)}}}" if views else loaded

@@ -32,7 +32,7 @@ class ModelPath:
     Attributes:
         base: The base path that holds its versions; None for a directory that has no version number.
         directory: The SavedModel.
-        name: The base path's name, or the directory's own.
+        name: The base path's name, or the directory's own, as far as a URL can carry it: "_" for all else.
         version: The version number; 1 where there is none.
     """
 
@@ -65,12 +65,12 @@ def resolve(path: str | os.PathLike[str]) -> ModelPath:
     is_version = _VERSION.fullmatch(directory.name) is not None and int(directory.name) <= _LARGEST_VERSION
     if any(os.path.lexists(directory / name) for name in GRAPH_FILES):
         if is_version:
-            return ModelPath(directory.parent, directory, directory.parent.name or "model", int(directory.name))
-        return ModelPath(None, directory, directory.name or "model", 1)
+            return ModelPath(directory.parent, directory, _servable_name(directory.parent), int(directory.name))
+        return ModelPath(None, directory, _servable_name(directory), 1)
     found = _version_directories(directory)
     if found:
         newest = max(found)
-        return ModelPath(directory, found[newest], directory.name or "model", newest)
+        return ModelPath(directory, found[newest], _servable_name(directory), newest)
     if is_version:
         raise SavedModelError(f"{directory}: this version holds no saved_model.pb; export the model again.")
     raise SavedModelError(
@@ -107,6 +107,11 @@ def _contents(root: Path) -> Iterator[tuple[bytes, bytes]]:
         names += [link for name in folders if os.path.islink(link := os.path.join(folder, name))]  # noqa: PTH114, PTH118 - as above
     for relative, name in sorted((os.fsencode(os.path.relpath(name, root)), name) for name in names):
         yield relative.replace(os.sep.encode(), b"/"), _entry_digest(name, real_root)
+
+
+def _servable_name(directory: Path) -> str:
+    """Returns a name that a model can be served under: it becomes part of URLs and of configuration files."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", directory.name).lstrip(".-") or "model"
 
 
 def _entry_digest(name: str, real_root: str) -> bytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
+
+from pytest_tfsig import protos
 
 
 def fails_with(result, *lines):
@@ -126,4 +129,34 @@ def test_a_demanded_remote_that_does_not_answer(suite):
 
 def test_a_word_that_is_no_server(suite, models):
     suite.write("", models("classifier"))
-    fails_with(suite.run("-k", "loads", server="embeded"), "*'embeded' is no server: write auto, container*")
+    result = suite.run("-k", "loads", server="embeded")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'embeded' is no server: write auto, container*"])
+
+
+@pytest.mark.parametrize("option", ["--tfsig-max-examples=0", "--tfsig-inconclusive=maybe", "--tfsig-server=embeded"])
+def test_a_malformed_option_stops_an_audit_too(pytester, models, option):
+    result = pytester.runpytest_subprocess("--tfsig-audit", str(models("classifier")), option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Error: " not in result.stdout.str()
+    result.stderr.fnmatch_lines([f"ERROR: {option.replace('=', ' ')}: *"])
+
+
+def test_a_server_that_cannot_start_is_tried_once(suite, pytester, models, monkeypatch):
+    counter = pytester.makefile("", tensorflow_model_server="#!/bin/sh\necho start >> ${0%/*}/starts\nexit 1\n")
+    counter.chmod(0o755)
+    path = f"{counter.parent}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    suite.write("", models("classifier"))
+    suite.run("-k", "loads or outputs or finite", server="binary").assert_outcomes(failed=3)
+    assert (pytester.path / "starts").read_text().count("start") == 3  # of one start: ports may be taken meanwhile
+
+
+def test_a_model_without_signatures(pytester, models):
+    base = pytester.mkdir("silent")
+    (base / "1").mkdir()
+    model = protos.SavedModel.FromString((models("classifier") / "1" / "saved_model.pb").read_bytes())
+    model.meta_graphs[0].signature_def.clear()
+    (base / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
+    result = pytester.runpytest_subprocess("--tfsig-audit", "silent")
+    result.stdout.fnmatch_lines(["*silent: the SavedModel has no signatures*model.export*"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 FILE = """
 model = "{model}"
 
@@ -49,6 +51,21 @@ def test_a_model_is_audited_without_test_code(suite, pytester, models):
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*two_heads::logits-outputs PASSED*", "*two_heads::serving_default-finite PASSED*"])
     result.stdout.no_fnmatch_line("*test_other*")
+
+
+def test_an_audited_model_can_be_a_link_with_a_name_in_any_script(suite, pytester, models):
+    link = pytester.path / "mein modèle"
+    link.symlink_to(models("classifier"))
+    result = suite.run(f"--tfsig-audit={link}", "-k", "loads")
+    result.assert_outcomes(passed=1)
+
+
+def test_an_audit_s_failure_names_a_line_that_runs_it_again(suite, pytester, models):
+    result = suite.run(f"--tfsig-audit={models('classifier_nan')}", "-k", "finite", "--tfsig-report=report")
+    result.assert_outcomes(failed=1)
+    line = suite.report()["results"][0]["reproduce"]["pytest"]
+    again = pytester.runpytest_subprocess(*shlex.split(line)[1:])
+    again.assert_outcomes(failed=1)
 
 
 def test_ini_options(suite, pytester, models):

@@ -94,3 +94,25 @@ def test_large_values_are_summarised():
     assert len(text) < 1500
     assert "10,000 bytes" in inputs_text({"x": np.array([b"a" * 10_000], object)})
     assert inputs_text({}) == "(no inputs)"
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"x": np.zeros((100, 100), np.float32), "file": np.ones(3, np.int64), "allow_pickle": np.ones(2)},
+        {"x": np.full(5000, b"\xff\x00long", object)},
+        {"x": np.zeros((100, 100), ml_dtypes.bfloat16), "y": np.ones(2, np.int8)},
+    ],
+    ids=["names-that-numpy-uses", "strings", "bfloat16"],
+)
+def test_saved_inputs_are_loaded_as_they_were(tmp_path, inputs):
+    lines = again(inputs, files=tmp_path).python.splitlines()
+    call = lines[-1]
+    inside = call[call.index("'fake', ") + 8 : call.rindex(", signature=")]
+    scope = {}
+    exec("\n".join(line for line in lines[:-1] if "GrpcClient" not in line), scope)  # noqa: S102 - it is what is tested
+    loaded = eval(inside, scope)  # noqa: S307 - it is what is tested
+    assert loaded.keys() == inputs.keys()
+    for name, array in inputs.items():
+        assert loaded[name].dtype == array.dtype
+        assert loaded[name].tolist() == array.tolist()

@@ -48,6 +48,16 @@ def test_links_keep_the_name_that_was_given(tmp_path):
     assert savedmodel.resolve(tmp_path / "candidate").name == "candidate"
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("mein modèle", "mein_mod_le"), ("v1.2-rc", "v1.2-rc"), ("..hidden", "hidden"), ("-.", "model")],
+)
+def test_a_folder_s_name_becomes_one_that_can_be_served(tmp_path, folder, name):
+    directory = write(tmp_path / folder, saved_model(), "3")
+    assert savedmodel.resolve(tmp_path / folder).name == name
+    assert savedmodel.resolve(directory).name == name
+
+
 def test_versions_of_a_missing_path():
     with pytest.raises(SavedModelError, match="no such directory"):
         savedmodel.versions("/nowhere/at/all")
