@@ -58,6 +58,23 @@ def test_a_dropped_batch_of_one_is_explained():
     assert result.violation.inputs["x"].shape == (1, 3)
 
 
+def test_inputs_that_must_have_one_length_are_named():
+    def answer(inputs):
+        if inputs["x"].shape[1] != inputs["mask"].shape[1]:
+            raise refusal(message="Incompatible shapes")
+        return {"y": inputs["x"].sum(axis=1)}
+
+    def masked(time):
+        shape = ["batch", time]
+        inputs = {"x": Tensor("float32", shape), "mask": Tensor("bool", shape)}
+        return Signature(inputs=inputs, outputs={"y": Tensor("float32", ["batch"])})
+
+    result = outcome("outputs", answer, masked(None))
+    assert result.verdict == "fail"
+    assert "axis 1 of 'x' (1) and 'mask' (2)" in result.violation.advice
+    assert outcome("outputs", answer, masked("time")).verdict == "pass"
+
+
 @pytest.mark.parametrize("check", ["outputs", "finite", "deterministic", "batch_invariant"])
 def test_a_sound_model_passes(check):
     result = outcome(check, sums, SCORE)
