@@ -6,6 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
+from pytest_tfsig.checksum import crc32c
 from pytest_tfsig.errors import RecordError
 
 if TYPE_CHECKING:
@@ -14,31 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
-_POLYNOMIAL: Final = 0x82F63B78  # CRC-32C, bits reversed
 _MASK_DELTA: Final = 0xA282EAD8
 _HEADER: Final = struct.Struct("<QI")
 _FOOTER: Final = struct.Struct("<I")
 
 
-def _table() -> tuple[int, ...]:
-    entries = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
-        entries.append(value)
-    return tuple(entries)
-
-
-_TABLE: Final = _table()
-
-
 def _masked_checksum(data: bytes) -> int:
-    value = 0xFFFFFFFF
-    table = _TABLE
-    for byte in data:
-        value = table[(value ^ byte) & 0xFF] ^ value >> 8
-    value ^= 0xFFFFFFFF
+    value = crc32c(data)
     return ((value >> 15 | value << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
