@@ -235,7 +235,7 @@ def _table(name: str, signature: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(signature: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for side in ("inputs", "outputs"):
         for name, tensor in signature[side].items():
-            shape = _shape(tensor["shape"]) + (" optional over gRPC" if name in signature["defaults"] else "")
+            shape = _shape(tensor["shape"]) + (", optional over gRPC" if name in signature["defaults"] else "")
             yield {"side": side[:-1], "name": name, "dtype": tensor["dtype"], "shape": shape}
             for key, feature in (tensor["features"] or {}).items():
                 shape = f"{feature['kind']} {_shape(feature['shape'])}"
