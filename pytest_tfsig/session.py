@@ -105,6 +105,7 @@ class _Model:
     served: ModelUnderTest | None = None
     refusal: ModelLoadError | None = None
     subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
+    contracts: list[Contract] = field(default_factory=list)
 
 
 class Session:
@@ -266,7 +267,7 @@ class Session:
             dict(outcome.details),
             seed=self._settings(self._model(target), signature).seed,
             contract_file="" if target.file is None else str(target.file.absolute()),
-            contract_sha256="" if target.file is None else hashlib.sha256(target.file.read_bytes()).hexdigest(),
+            contract_sha256=_sha256_of(target.file),
         )
         return result, outcome
 
@@ -342,6 +343,7 @@ class Session:
         if key not in model.subjects:
             alone = replace(target.contract, signatures=_only(target.contract.signatures, signature))
             completed = alone.completed(self._specs(target)).signatures[signature]
+            model.contracts.append(target.contract)  # its id is a key: it must not be another's while we live
             model.subjects[key] = checks.Subject(
                 served,
                 completed,
@@ -383,6 +385,14 @@ class Session:
 def _only(signatures: Mapping[str, Signature], name: str) -> dict[str, Signature]:
     """Returns one signature of a contract, so that what is wrong with another does not touch it."""
     return {name: signatures[name]} if name in signatures else {}
+
+
+def _sha256_of(file: Path | None) -> str:
+    """Returns a contract file's digest; "" where there is none, or none any more: no verdict can be bound to that."""
+    try:
+        return "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _derived_seed(sha256: str, signature: str) -> int:

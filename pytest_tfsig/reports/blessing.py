@@ -134,16 +134,16 @@ def _changed_contracts(file: Path, blessed: Sequence[Mapping[str, str]], given: 
         return [
             f"the contract {path} is not one that was judged."
             for sha256, path in present.items()
-            if sha256 not in judged
+            if not sha256 or sha256 not in judged
         ] + [
             f"the contract {path} was judged and is not among those given."
             for sha256, path in judged.items()
-            if sha256 not in present
+            if not sha256 or sha256 not in present
         ]
     found = []
     for entry in blessed:
         path = file.parent / entry["file"]
-        if _digest_of(path) != entry["sha256"]:
+        if not entry["sha256"] or _digest_of(path) != entry["sha256"]:
             how = "has changed since" if path.is_file() else "is not there"
             found.append(f"the contract {path} {how}; name the contracts with --contract if they lie elsewhere.")
     return found

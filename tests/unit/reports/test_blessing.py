@@ -149,6 +149,15 @@ def test_all_contracts_must_have_been_judged(verdict, model, contract, tmp_path,
     assert "search.tfsig.toml was judged and is not among those given." in capsys.readouterr().out
 
 
+def test_a_contract_without_a_digest_is_never_blessed(verdict, model):
+    document = json.loads(verdict.read_text())
+    document["contracts"] = [{"file": "gone.tfsig.toml", "sha256": ""}]
+    del document["seal"]
+    verdict.write_text(json.dumps({**document, "seal": blessing._seal(document)}))
+    assert len(blessing.verify(str(verdict), str(model)).refusals) == 1
+    assert len(blessing.verify(str(verdict), str(model), ["gone.tfsig.toml"]).refusals) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
