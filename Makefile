@@ -32,7 +32,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 .PHONY: test example example-in-container lint types clean
 
 test: $(READY)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 example: $(READY) $(TRAINED)
 	cd example_project && $(BIN)/pytest --tfsig-server=embedded $(ARGS)
