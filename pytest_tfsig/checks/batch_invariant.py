@@ -15,6 +15,7 @@ from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.rounding import precision, sensitivity, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
+from pytest_tfsig.contract import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
             compare(
                 f"output {{output!r}} of row {row} depends on the rest of the batch",
                 {name: array[row : row + 1] for name, array in whole.items()},
-                _only(_alone(subject, inputs, row), batched, 1),
+                _row_of_one(_alone(subject, inputs, row), whole),
                 inputs=inputs, labels=(f"row {row} in the batch of {size}", f"row {row} alone"),
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
                 sensitivity=partial(sensitivity, subject, take(inputs, [row])),
@@ -125,6 +126,19 @@ def _alone(subject: Subject, inputs: Mapping[str, Any], row: int) -> Mapping[str
             expected="an answer",
             actual=f"{error.code}: {error.message}",
         ) from error
+
+
+def _row_of_one(outputs: Mapping[str, NDArray[Any]], whole: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Returns the outputs that have rows in a batch, of a batch of one; each must have its row there too."""
+    for name in whole:
+        if name in outputs and outputs[name].shape[:1] != (1,):
+            raise Violation(
+                f"output {name!r} has a row for each row of a batch, but not for a batch of one",
+                expected="a shape whose first size is 1",
+                actual=shape_text(outputs[name].shape),
+                advice="tf.squeeze without an axis also removes a batch of one: name the axis to squeeze.",
+            )
+    return _only(outputs, list(whole), 1)
 
 
 def _only(outputs: Mapping[str, NDArray[Any]], names: Sequence[str], size: int) -> dict[str, NDArray[Any]]:

@@ -58,6 +58,15 @@ def test_a_dropped_batch_of_one_is_explained():
     assert result.violation.inputs["x"].shape == (1, 3)
 
 
+def test_a_batch_of_one_without_its_row_is_named():
+    result = outcome(
+        "batch_invariant", lambda inputs: {"y": np.squeeze(sums(inputs)["y"])}, contract(y=Tensor("float32"))
+    )
+    assert result.message == "output 'y' has a row for each row of a batch, but not for a batch of one"
+    assert result.violation.actual == "[]"
+    assert "name the axis" in result.violation.advice
+
+
 def test_inputs_that_must_have_one_length_are_named():
     def answer(inputs):
         if inputs["x"].shape[1] != inputs["mask"].shape[1]:
