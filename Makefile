@@ -4,6 +4,7 @@
 #   make example-in-container   the same contracts, served by containers of a Docker Engine
 #   make test       run the tests            (make test ARGS="-k latency")
 #   make lint       ruff and the layer rules
+#   make docs       the documentation, into site/
 #   make types      mypy --strict
 #   make clean      remove the environment, the caches and the example's models
 
@@ -29,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # TensorFlow's start-up messages would bury ours.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test example example-in-container lint types clean
+.PHONY: test example example-in-container lint types docs clean
 
 test: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
@@ -45,6 +46,9 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
 
 types: $(READY)
 	$(BIN)/mypy
