@@ -126,16 +126,19 @@ def _wrong_code(request: Malformed, error: ServingError) -> Violation:
 
 
 def _holds(tried: int, accepted: list[str], blamed: list[str], deadly: list[str]) -> Outcome:
-    message = f"{tried - len(accepted) - len(deadly)} of {tried} malformed requests are refused"
+    refused = f"{tried - len(accepted) - len(deadly)} of {tried} malformed requests are refused"
+    notes = []
     for finding, requests in (
         ("silently accepted", accepted),
         ("refused with a code that blames the server", blamed),
         ("THE SERVER DIES, in TensorFlow's own op", deadly),
     ):
         if requests:
-            message += f"; {finding}: {', '.join(requests)}"
-    details = {"silently_accepted": accepted, "wrong_code": blamed, "server_died": deadly}
-    return Outcome("pass", message, tried, details=details)
+            notes.append(f"{finding}: {', '.join(requests)}")
+    details: dict[str, Any] = {"silently_accepted": accepted, "wrong_code": blamed, "server_died": deadly}
+    if notes:
+        details["note"] = "; ".join(notes)
+    return Outcome("pass", "; ".join([refused, *notes]), tried, details=details)
 
 
 _NAMES = {"grpc": "gRPC", "rest": "REST"}

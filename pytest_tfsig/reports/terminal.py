@@ -33,7 +33,7 @@ _MARKUP: Mapping[Verdict, Mapping[str, bool]] = {
 
 
 def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = ()) -> None:
-    """Writes the summary: a line a signature, then a line for each check that did not simply pass.
+    """Writes the summary: a line a signature, then a line for each check that did not simply pass, or has a note.
 
     Args:
         writer: Where to.
@@ -57,6 +57,8 @@ def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = 
             if result.verdict != "pass":
                 line = f"  {result.verdict:<12} {result.check}: {first_line(result.message)}"
                 writer.write_line(line, **_MARKUP[result.verdict])
+            elif "note" in result.details:
+                writer.write_line(f"  {'note':<12} {result.check}: {first_line(result.details['note'])}")
     for file in files:
         writer.write_line(f"report: {file}")
     writer.write_line(f"verdict: {verdict}", **_MARKUP[verdict])

@@ -216,3 +216,20 @@ def test_loads_and_signature_read_what_the_server_says():
     assert checks.run(checks.checks()["loads"], judged).verdict == "fail"
     other = subject(sums, contract(z=Tensor("float64", ["batch"])), spec=judged.spec)
     assert checks.run(checks.checks()["signature"], other).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [
+        (Tensor("int64", ["batch"]), "only small integers were sent to 'ids' (0 to 9): state max"),
+        (Tensor("int64", ["batch"], min=5), "only small integers were sent to 'ids' (the first after min): state max"),
+        (Tensor("int64", ["batch"], max=5000), ""),
+        (Tensor("uint8", ["batch"]), ""),
+    ],
+)
+def test_what_was_not_tried_is_said(ids, says):
+    signature = Signature(inputs={"ids": ids}, outputs={"y": Tensor("float32", ["batch"])})
+    result = outcome("outputs", lambda inputs: {"y": inputs["ids"].astype(np.float32)}, signature)
+    assert result.verdict == "pass"
+    assert result.message.partition("; ")[2].startswith(says)
+    assert bool(says) == ("; " in result.message)
