@@ -103,7 +103,7 @@ class SeededSource:
     def draw(self, strategy: SearchStrategy[Any]) -> Any:
         """Return a value of a user's own strategy."""
         if self._samples is None:
-            raise NotImplementedError("this source was made without a way to draw from users' strategies")
+            raise TypeError("this source was made without a way to draw from users' strategies")
         return self._samples(strategy, self.choose(_SEEDS))
 
 
