@@ -29,6 +29,7 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 # takes a third of the time. Longer ones are spread over TensorFlow's threads, as TensorFlow Serving does with all.
 _SHORT: Final = 0.001
 _SMOOTHING: Final = 0.1
+_FEW: Final = 0.01
 _INLINE: Final = b"\x18" + b"\xff" * 9 + b"\x01"  # RunOptions.inter_op_thread_pool = -1
 _GRAPH_DEF, _SIGNATURE_DEFS = 2, 5  # fields of MetaGraphDef
 
@@ -36,13 +37,29 @@ _GRAPH_DEF, _SIGNATURE_DEFS = 2, 5  # fields of MetaGraphDef
 class _Plan:
     """The graph's ends of one kind of run: TF_Outputs of what is fed and of what is fetched."""
 
-    __slots__ = ("feeds", "fetches", "number_of_feeds", "number_of_fetches", "seconds")
+    __slots__ = ("failures", "feeds", "fetches", "number_of_feeds", "number_of_fetches", "seconds")
 
     def __init__(self, feeds: Sequence[Output], fetches: Sequence[Output]) -> None:
         self.number_of_feeds, self.number_of_fetches = len(feeds), len(fetches)
         self.feeds = (Output * len(feeds))(*feeds)
         self.fetches = (Output * len(fetches))(*fetches)
         self.seconds = _SHORT  # what a run takes, smoothed
+        self.failures = 0.0  # the share of runs that fail, smoothed
+
+    @property
+    def is_short(self) -> bool:
+        """Whether runs are over before another thread could take them on."""
+        return self.seconds < _SHORT
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether TensorFlow is told when to give up; it never frees a kilobyte of each timed run that fails."""
+        return not self.is_short or self.failures < _FEW
+
+    def note(self, seconds: float, *, failed: bool) -> None:
+        """Take a run into account."""
+        self.seconds += _SMOOTHING * (seconds - self.seconds)
+        self.failures += _SMOOTHING * (failed - self.failures)
 
 
 @final
@@ -158,7 +175,7 @@ class Session:
         inputs = (c_void_p * len(ready))(*[feed.handle for feed in ready])
         outputs = (c_void_p * plan.number_of_fetches)()
         status = self._scratch.status
-        options, _kept = _run_options(inline=plan.seconds < _SHORT)
+        options, _kept = _run_options(inline=plan.is_short, timed=plan.is_timed)
         started = time.perf_counter()
         self._api.slow.TF_SessionRun(
             self._session,
@@ -174,7 +191,7 @@ class Session:
             None,
             status,
         )
-        plan.seconds += _SMOOTHING * (time.perf_counter() - started - plan.seconds)
+        plan.note(time.perf_counter() - started, failed=bool(self._api.quick.TF_GetCode(status)))
         self._api.check(status)
         return list(outputs)
 
@@ -227,10 +244,10 @@ def _options(data: bytes) -> tuple[Any, bytes]:
 _RUN_INLINE: Final = _options(_INLINE)
 
 
-def _run_options(*, inline: bool) -> tuple[Any, bytes]:
+def _run_options(*, inline: bool, timed: bool) -> tuple[Any, bytes]:
     """RunOptions for one run, with what is left of the request's time."""
     due = deadline.get()
-    if due is None:
+    if due is None or not timed:
         return _RUN_INLINE if inline else (None, b"")
     milliseconds = max(1, int((due - time.monotonic()) * 1000))
     return _options(b"\x10" + wire.varint(milliseconds) + (_INLINE if inline else b""))

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.model_server import c_api, engine
+from pytest_tfsig.model_server.engine import _Plan
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -153,3 +154,21 @@ def test_no_tensorflow(monkeypatch):
 def test_a_wheel_without_the_c_api(tmp_path):
     with pytest.raises(ServerError, match=r"needs a wheel of TensorFlow 2\.16 to 2\.21 for Linux or macOS"):
         c_api._libraries(tmp_path)
+
+
+def test_short_runs_that_often_fail_are_not_timed():
+    """TensorFlow keeps some memory of each timed run that fails; a run that may hang must be timed all the same."""
+    plan = _Plan([], [])
+    for _ in range(200):
+        plan.note(1e-4, failed=False)
+    assert plan.is_short
+    assert plan.is_timed
+    plan.note(1e-4, failed=True)
+    assert not plan.is_timed
+    plan.note(60.0, failed=True)
+    assert not plan.is_short
+    assert plan.is_timed
+    for _ in range(200):
+        plan.note(1e-4, failed=False)
+    assert plan.is_short
+    assert plan.is_timed
