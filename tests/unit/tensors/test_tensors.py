@@ -85,6 +85,8 @@ NOT_IN_PYTHON_TENSORFLOW = {
 OFFICIAL = tuple(entry for entry in PLAIN if entry.name not in NOT_IN_PYTHON_TENSORFLOW)
 
 
+# TensorFlow's own make_ndarray sets an array's dtype, which NumPy 2.5 deprecates.
+@pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array:DeprecationWarning")
 def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(tensor_util):
     from tensorflow.core.framework import tensor_pb2
 
