@@ -64,7 +64,7 @@ class AuditedModel(pytest.Directory):
         """Infers the contract and yields its items."""
         from pytest_tfsig import targets
         from pytest_tfsig.contract import Contract
-        from pytest_tfsig.session import Target
+        from pytest_tfsig.models import Target
 
         try:
             found = targets.cases(Target(str(self.path), Contract()), options_of(self.config))

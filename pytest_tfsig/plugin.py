@@ -14,7 +14,8 @@ from pytest_tfsig.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_tfsig.session import CurrentModel, Session
+    from pytest_tfsig.models import CurrentModel
+    from pytest_tfsig.session import Session
 
 MARKERS = (
     "tfsig_model(path, *, name=None): the SavedModel under test: a version directory, or a base directory of versions",
@@ -134,7 +135,7 @@ def tfsig(pytestconfig: pytest.Config) -> Session:
 @pytest.fixture(scope="session")
 def served_model(tfsig: Session) -> CurrentModel:
     """The model under test, served: the one that the running test's nearest `tfsig_model` marker names."""
-    from pytest_tfsig.session import CurrentModel
+    from pytest_tfsig.models import CurrentModel
 
     return CurrentModel(tfsig)
 

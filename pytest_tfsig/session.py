@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,8 @@ from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.render import inputs_text, violation_text
 from pytest_tfsig.contract import Contract
 from pytest_tfsig.errors import ContractError, ModelLoadError, TfsigError, UsageError
-from pytest_tfsig.reports import ModelIdentity, Result
-from pytest_tfsig.savedmodel import digest, read, resolve
-from pytest_tfsig.serving import ServedModel
+from pytest_tfsig.models import Models, Target
+from pytest_tfsig.reports import Result
 from pytest_tfsig.serving.identity import identity
 
 if TYPE_CHECKING:
@@ -23,89 +22,9 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.checks import Check, Outcome, Subject
     from pytest_tfsig.contract import Signature
+    from pytest_tfsig.models import Model, ModelUnderTest
     from pytest_tfsig.options import Options
-    from pytest_tfsig.savedmodel import ModelPath, SavedModel, SignatureSpec
     from pytest_tfsig.serving import Server
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What one group of test items judges: a model and its contract.
-
-    Attributes:
-        model: The SavedModel's path, or its name on a remote server.
-        contract: What callers may rely on, as it was stated.
-        name: The name to serve it under; None: the path's own.
-        source: Where the contract is written, as users know it; "" where it is inferred.
-        file: The file that the contract is written in; None where it is inferred.
-    """
-
-    model: str
-    contract: Contract
-    name: str | None = None
-    source: str = ""
-    file: Path | None = None
-
-
-class ModelUnderTest(ServedModel):
-    """A served model that knows its contract, as tests meet it."""
-
-    session: Session
-    target: Target
-    pytest_line: str = ""
-
-    def check(self, name: str, signature: str = "serving_default") -> Outcome:
-        """Runs one check, and returns its outcome where it holds.
-
-        Args:
-            name: The check's name, such as "batch_invariant".
-            signature: The signature's name.
-
-        Raises:
-            Violation: The check does not hold.
-            UsageError: There is no such check, or it could not judge.
-        """
-        known = checks.checks()
-        if name not in known:
-            raise UsageError(f"there is no check {name!r}; it is one of {', '.join(known)}")
-        outcome = self.session.outcome(self.target, signature, known[name], self.pytest_line)
-        if outcome.violation is not None:
-            raise outcome.violation
-        if outcome.verdict in {"error", "inconclusive"}:
-            raise UsageError(f"the check {name} could not judge: {outcome.message}")
-        return outcome
-
-
-class CurrentModel:
-    """The model that the running test is about: everything a ModelUnderTest has, looked up when it is used.
-
-    One object for the whole session, so that Hypothesis, which refuses fixtures made anew for each test, accepts it
-    beside @given.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def __getattr__(self, name: str) -> Any:
-        if self._session.current is None:
-            raise UsageError("served_model was used outside a test: no model is under test there")
-        return getattr(self._session.current, name)
-
-    def __repr__(self) -> str:
-        return repr(self._session.current)
-
-
-@dataclass(slots=True)
-class _Model:
-    """A model of the session: on disk, and served once it is needed."""
-
-    identity: ModelIdentity
-    path: ModelPath | None
-    saved_model: SavedModel | None
-    served: ModelUnderTest | None = None
-    refusal: ModelLoadError | None = None
-    subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
-    contracts: list[Contract] = field(default_factory=list)
 
 
 class Session:
@@ -136,7 +55,7 @@ class Session:
         self._server: Server | None = None
         self._unstartable: TfsigError | None = None
         self._choice = ""
-        self._models: dict[tuple[str, str | None], _Model] = {}
+        self._models = Models(self, lambda: self.server, remote=options.is_remote, timeout=options.request_timeout)
         self.current: ModelUnderTest | None = None
 
     @property
@@ -192,17 +111,11 @@ class Session:
             ModelLoadError: The server refuses it.
             ServerError: The server cannot be started.
         """
-        return self.served(Target(str(path), Contract(), name))
+        return self._models.served(Target(str(path), Contract(), name))
 
     def served(self, target: Target) -> ModelUnderTest:
         """Returns a target's model, served; see `serve`."""
-        model = self._model(target)
-        if model.refusal is not None:
-            raise model.refusal
-        if model.served is None:
-            model.served = self._start(model, target)
-        model.served.target = target
-        return model.served
+        return self._models.served(target)
 
     def signatures(self, target: Target) -> dict[str, Signature]:
         """Returns a target's contracts by signature, completed from the model.
@@ -210,11 +123,11 @@ class Session:
         Raises:
             ContractError: The contract names a signature that the model lacks, or contradicts itself.
         """
-        return dict(target.contract.completed(self._specs(target)).signatures)
+        return dict(target.contract.completed(self._models.specs(target)).signatures)
 
     def outcome(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> Outcome:
         """Judges one signature of a target by one check; no error of a model or a server gets out."""
-        model = self._model(target)
+        model = self._models.of(target)
         try:
             subject = self._subject(model, target, signature, pytest_line)
             if check.against_baseline and subject.baseline is None:
@@ -245,7 +158,7 @@ class Session:
             SavedModelError: There is no readable model to judge.
         """
         began = time.perf_counter()
-        model = self._model(target).identity
+        model = self._models.of(target).identity
         outcome = self.outcome(target, signature, check, pytest_line)
         outcome = self._as_told(outcome)
         violation = outcome.violation
@@ -265,7 +178,7 @@ class Session:
             outcome.message if violation is None else violation_text(violation),
             target.source,
             dict(outcome.details),
-            seed=self._settings(self._model(target), signature).seed,
+            seed=self._settings(self._models.of(target), signature).seed,
             contract_file="" if target.file is None else str(target.file.absolute()),
             contract_sha256=_sha256_of(target.file),
         )
@@ -273,10 +186,7 @@ class Session:
 
     def close(self) -> None:
         """Stops the server; nothing of it is left behind."""
-        for model in self._models.values():
-            if model.served is not None:
-                model.served.close()
-        self._models.clear()
+        self._models.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -287,62 +197,12 @@ class Session:
             return replace(outcome, verdict=self.options.inconclusive, message=f"inconclusive: {outcome.message}")
         return outcome
 
-    def _model(self, target: Target) -> _Model:
-        key = (target.model, target.name)
-        if key not in self._models:
-            self._models[key] = self._found(target)
-        return self._models[key]
-
-    def _found(self, target: Target) -> _Model:
-        if self.options.is_remote:
-            return _Model(ModelIdentity(target.model, target.name or target.model, None), None, None)
-        path = resolve(target.model)
-        saved_model = read(path.directory)
-        name = self._free_name(target.name or path.name, path)
-        identity = ModelIdentity(target.model, name, path.version, digest(path.directory))
-        return _Model(identity, path, saved_model)
-
-    def _free_name(self, name: str, path: ModelPath) -> str:
-        """Returns a name under which no other directory is served: two models may be called the same."""
-        taken = {
-            model.identity.name
-            for model in self._models.values()
-            if model.path is not None and model.path.directory != path.directory
-        }
-        number = 2
-        free = name
-        while free in taken:
-            free = f"{name}-{number}"
-            number += 1
-        return free
-
-    def _start(self, model: _Model, target: Target) -> ModelUnderTest:
-        served = ModelUnderTest(
-            self.server,
-            model.identity.name,
-            signatures=None if model.saved_model is None else model.saved_model.signatures,
-            version=None if model.path is None else model.path.version,
-            timeout=self.options.request_timeout,
-        )
-        served.session, served.target = self, target
-        if model.path is not None:
-            try:
-                self.server.add(model.identity.name, model.path.version, model.path.directory)
-            except ModelLoadError as error:
-                model.refusal = error
-                raise
-        return served
-
-    def _specs(self, target: Target) -> Mapping[str, SignatureSpec]:
-        model = self._model(target)
-        return self.served(target).signatures if model.saved_model is None else model.saved_model.signatures
-
-    def _subject(self, model: _Model, target: Target, signature: str, pytest_line: str) -> Subject:
-        served = self.served(target)
+    def _subject(self, model: Model, target: Target, signature: str, pytest_line: str) -> Subject:
+        served = self._models.served(target)
         key = (id(target.contract), signature)
         if key not in model.subjects:
             alone = replace(target.contract, signatures=_only(target.contract.signatures, signature))
-            completed = alone.completed(self._specs(target)).signatures[signature]
+            completed = alone.completed(self._models.specs(target)).signatures[signature]
             model.contracts.append(target.contract)  # its id is a key: it must not be another's while we live
             model.subjects[key] = checks.Subject(
                 served,
@@ -356,7 +216,7 @@ class Session:
         subject.pytest_line = pytest_line
         return subject
 
-    def _baseline(self, model: _Model) -> checks.Baseline | None:
+    def _baseline(self, model: Model) -> checks.Baseline | None:
         """Returns the released version, to be served when a check asks for it."""
         path = self.options.baseline
         if path is None:
@@ -365,12 +225,12 @@ class Session:
         name = None if self.options.is_remote else f"{model.identity.name}-baseline"
         target = Target(path, Contract(), name)
         try:
-            version, specs = self._model(target).identity.version, self._specs(target)
+            version, specs = self._models.of(target).identity.version, self._models.specs(target)
         except TfsigError as error:
             raise UsageError(f"no released version at --tfsig-baseline {path}: {error}") from None
-        return checks.Baseline(path, version, specs, lambda: self.served(target))
+        return checks.Baseline(path, version, specs, lambda: self._models.served(target))
 
-    def _settings(self, model: _Model, signature: str) -> checks.Settings:
+    def _settings(self, model: Model, signature: str) -> checks.Settings:
         return checks.Settings(
             max_examples=self.options.max_examples,
             seed=_derived_seed(model.identity.sha256, signature) if self._seed is None else self._seed,

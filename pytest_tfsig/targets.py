@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.checks import Check
     from pytest_tfsig.contract import Contract, Signature
+    from pytest_tfsig.models import Target
     from pytest_tfsig.options import Options
     from pytest_tfsig.savedmodel import SavedModel
-    from pytest_tfsig.session import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def of_file(file: Path, options: Options) -> Target:
         ContractError: The file is no contract, or neither it nor --tfsig-model names a model.
     """
     from pytest_tfsig.contract import load
-    from pytest_tfsig.session import Target
+    from pytest_tfsig.models import Target
 
     contract = load(_as_typed(file))
     model = options.model or (str(contract.model) if contract.model is not None else None)
@@ -141,7 +141,7 @@ def _file_of(node: Any) -> Path:
 
 
 def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootpath: Path, test: str) -> Target:
-    from pytest_tfsig.session import Target
+    from pytest_tfsig.models import Target
 
     contract, source, stated_model, stated_in = _contract(markers)
     name = None

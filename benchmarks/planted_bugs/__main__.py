@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from benchmarks.planted_bugs.building import SPECIMENS, built
 from pytest_tfsig import checks
 from pytest_tfsig.contract import Contract
+from pytest_tfsig.models import Target
 from pytest_tfsig.options import Options
-from pytest_tfsig.session import Session, Target
+from pytest_tfsig.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path

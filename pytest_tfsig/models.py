@@ -1,0 +1,218 @@
+"""The models of a session: each is found on disk once, and served once it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_tfsig import checks
+from pytest_tfsig.errors import ModelLoadError, UsageError
+from pytest_tfsig.reports import ModelIdentity
+from pytest_tfsig.savedmodel import digest, read, resolve
+from pytest_tfsig.serving import ServedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_tfsig.checks import Check, Outcome, Subject
+    from pytest_tfsig.contract import Contract
+    from pytest_tfsig.savedmodel import ModelPath, SavedModel, SignatureSpec
+    from pytest_tfsig.serving import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one group of test items judges: a model and its contract.
+
+    Attributes:
+        model: The SavedModel's path, or its name on a remote server.
+        contract: What callers may rely on, as it was stated.
+        name: The name to serve it under; None: the path's own.
+        source: Where the contract is written, as users know it; "" where it is inferred.
+        file: The file that the contract is written in; None where it is inferred.
+    """
+
+    model: str
+    contract: Contract
+    name: str | None = None
+    source: str = ""
+    file: Path | None = None
+
+
+class Judge(Protocol):
+    """What a model under test needs of the session that it belongs to."""
+
+    current: ModelUnderTest | None
+
+    def outcome(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> Outcome:
+        """Judges one signature of a target by one check; no error of a model or a server gets out."""
+
+
+class ModelUnderTest(ServedModel):
+    """A served model that knows its contract, as tests meet it."""
+
+    session: Judge
+    target: Target
+    pytest_line: str = ""
+
+    def check(self, name: str, signature: str = "serving_default") -> Outcome:
+        """Runs one check, and returns its outcome where it holds.
+
+        Args:
+            name: The check's name, such as "batch_invariant".
+            signature: The signature's name.
+
+        Raises:
+            Violation: The check does not hold.
+            UsageError: There is no such check, or it could not judge.
+        """
+        known = checks.checks()
+        if name not in known:
+            raise UsageError(f"there is no check {name!r}; it is one of {', '.join(known)}")
+        outcome = self.session.outcome(self.target, signature, known[name], self.pytest_line)
+        if outcome.violation is not None:
+            raise outcome.violation
+        if outcome.verdict in {"error", "inconclusive"}:
+            raise UsageError(f"the check {name} could not judge: {outcome.message}")
+        return outcome
+
+
+class CurrentModel:
+    """The model that the running test is about: everything a ModelUnderTest has, looked up when it is used.
+
+    One object for the whole session, so that Hypothesis, which refuses fixtures made anew for each test, accepts it
+    beside @given.
+    """
+
+    def __init__(self, session: Judge) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        if self._session.current is None:
+            raise UsageError("served_model was used outside a test: no model is under test there")
+        return getattr(self._session.current, name)
+
+    def __repr__(self) -> str:
+        return repr(self._session.current)
+
+
+@dataclass(slots=True)
+class Model:
+    """A model of the session.
+
+    Attributes:
+        identity: Its name, version and digest, for reports.
+        path: Where it lies on disk; None: only a remote server knows.
+        saved_model: What its files say; None for a remote model.
+        served: The handle on it, once it is served.
+        refusal: Why the server does not serve it, once that is known.
+        subjects: What its checks share, by contract and signature.
+        contracts: The contracts whose ids are keys of `subjects`.
+    """
+
+    identity: ModelIdentity
+    path: ModelPath | None
+    saved_model: SavedModel | None
+    served: ModelUnderTest | None = None
+    refusal: ModelLoadError | None = None
+    subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
+    contracts: list[Contract] = field(default_factory=list)
+
+
+class Models:
+    """Every model of a session, by its path and name.
+
+    Args:
+        judge: The session that the models' `check` asks.
+        server: Gives the server, started when it is first needed.
+        remote: Whether models are names on a remote server.
+        timeout: Seconds that an answer of a served model may take.
+    """
+
+    def __init__(self, judge: Judge, server: Callable[[], Server], *, remote: bool, timeout: float) -> None:
+        self._judge = judge
+        self._server = server
+        self._remote = remote
+        self._timeout = timeout
+        self._models: dict[tuple[str, str | None], Model] = {}
+
+    def of(self, target: Target) -> Model:
+        """Returns a target's model.
+
+        Raises:
+            SavedModelError: There is no readable SavedModel.
+        """
+        key = (target.model, target.name)
+        if key not in self._models:
+            self._models[key] = self._found(target)
+        return self._models[key]
+
+    def served(self, target: Target) -> ModelUnderTest:
+        """Returns a target's model, served.
+
+        Raises:
+            SavedModelError: There is no readable SavedModel.
+            ModelLoadError: The server refuses it.
+            ServerError: The server cannot be started.
+        """
+        model = self.of(target)
+        if model.refusal is not None:
+            raise model.refusal
+        if model.served is None:
+            model.served = self._start(model, target)
+        model.served.target = target
+        return model.served
+
+    def specs(self, target: Target) -> Mapping[str, SignatureSpec]:
+        """Returns the signatures of a target's model: as its files say, or as the remote server does."""
+        model = self.of(target)
+        return self.served(target).signatures if model.saved_model is None else model.saved_model.signatures
+
+    def close(self) -> None:
+        """Closes the connections to all models."""
+        for model in self._models.values():
+            if model.served is not None:
+                model.served.close()
+        self._models.clear()
+
+    def _found(self, target: Target) -> Model:
+        if self._remote:
+            return Model(ModelIdentity(target.model, target.name or target.model, None), None, None)
+        path = resolve(target.model)
+        saved_model = read(path.directory)
+        name = self._free_name(target.name or path.name, path)
+        identity = ModelIdentity(target.model, name, path.version, digest(path.directory))
+        return Model(identity, path, saved_model)
+
+    def _free_name(self, name: str, path: ModelPath) -> str:
+        """Returns a name under which no other directory is served: two models may be called the same."""
+        taken = {
+            model.identity.name
+            for model in self._models.values()
+            if model.path is not None and model.path.directory != path.directory
+        }
+        number = 2
+        free = name
+        while free in taken:
+            free = f"{name}-{number}"
+            number += 1
+        return free
+
+    def _start(self, model: Model, target: Target) -> ModelUnderTest:
+        server = self._server()
+        served = ModelUnderTest(
+            server,
+            model.identity.name,
+            signatures=None if model.saved_model is None else model.saved_model.signatures,
+            version=None if model.path is None else model.path.version,
+            timeout=self._timeout,
+        )
+        served.session, served.target = self._judge, target
+        if model.path is not None:
+            try:
+                server.add(model.identity.name, model.path.version, model.path.directory)
+            except ModelLoadError as error:
+                model.refusal = error
+                raise
+        return served
