@@ -136,6 +136,23 @@ class ManagedServer:
                 raise self._refusal(roster, instance, error, name=name, version=version, directory=directory) from error
             self._folder.write(wanted, instance)
 
+    def label(self, name: str, labels: Mapping[str, int]) -> None:
+        """Have labels of a model name these versions from now on.
+
+        Raises:
+            ServerError: The model is not served here, or the server cannot be told, or refuses.
+        """
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            if instance is None or name not in roster.models:
+                raise ServerError(f"Model {name!r} is not served by {self.description}: add it before its labels.")
+            wanted = roster.labelling(name, labels)
+            try:
+                self._reload(instance, wanted)
+            except ServingError as error:
+                raise ServerError(f"Labels of model {name!r} cannot be moved: {error}") from error
+            self._folder.write(wanted, instance)
+
     def remove(self, name: str, version: int | None = None) -> None:
         """Serve a version (None: the whole model) no longer; of an unknown one nothing is to be done.
 

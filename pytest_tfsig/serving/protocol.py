@@ -54,6 +54,17 @@ class Server(Protocol):
             ServerError: The server cannot be told, or is dead.
         """
 
+    def label(self, name: str, labels: Mapping[str, int]) -> None:
+        """Have labels of a model name these versions from now on; its other labels stay as they are.
+
+        Args:
+            name: A model that is served.
+            labels: The versions by label; each is AVAILABLE.
+
+        Raises:
+            ServerError: The server cannot be told, or refuses.
+        """
+
     def remove(self, name: str, version: int | None = None) -> None:
         """Serve a version (None: the whole model) no longer.
 

@@ -72,6 +72,17 @@ class RemoteServer:
             f"already instead of a path, or choose another server for {name!r}."
         )
 
+    def label(self, name: str, labels: Mapping[str, int]) -> None:
+        """Refuse: a remote server serves what it serves.
+
+        Raises:
+            ServerError: Always.
+        """
+        _ = labels
+        raise ServerError(
+            f"Labels of model {name!r} are not moved at {self.grpc_address}: remote servers are left as they are."
+        )
+
     def remove(self, name: str, version: int | None = None) -> None:
         """Refuse: a remote server serves what it serves.
 

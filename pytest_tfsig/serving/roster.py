@@ -34,6 +34,11 @@ class Roster:
         entry = Entry({**entry.versions, version: directory}, {**entry.labels, **labels})
         return replace(self, models={**self.models, name: entry})
 
+    def labelling(self, name: str, labels: Mapping[str, int]) -> Roster:
+        """Return the roster with labels of a model pointing elsewhere."""
+        entry = self.models[name]
+        return replace(self, models={**self.models, name: replace(entry, labels={**entry.labels, **labels})})
+
     def removing(self, name: str, version: int | None = None) -> Roster:
         """Return the roster without a version, or without the model; labels of the version go with it."""
         others = {key: entry for key, entry in self.models.items() if key != name}

@@ -91,6 +91,11 @@ def test_versions_and_labels_of_one_model(server, models):
         for where in ({}, {"version": 1}, {"version": 2}, {"label": "stable"}, {"label": "canary"})
     ]
     assert answers == [2.0, 1.0, 2.0, 1.0, 2.0]
+    server.label("v", {"stable": 2})
+    assert model.predict({"x": [0.0]}, label="stable")["y"].item() == 2.0
+    with pytest.raises(ServerError, match="Labels of model 'v' cannot be moved: .*not currently available"):
+        server.label("v", {"stable": 3})
+    assert model.predict({"x": [0.0]}, label="stable")["y"].item() == 2.0
     server.remove("v", 2)
     assert model.predict({"x": [0.0]})["y"].item() == 1.0
     server.add("v", 2, models("versions") / "2")

@@ -31,6 +31,7 @@ def test_its_models_are_left_alone(fake, tmp_path):
     server = RemoteServer(fake.grpc_address)
     for refused in (
         lambda: server.add("m", 1, tmp_path),
+        lambda: server.label("m", {"stable": 1}),
         lambda: server.remove("m"),
         server.restart,
     ):

@@ -37,5 +37,11 @@ def test_plain_data_gives_the_roster_back(changes):
     assert Roster.from_json(roster.to_json()) == roster
 
 
+def test_labels_move_and_the_others_stay():
+    roster = Roster().adding("m", 1, Path("/m/1"), {"stable": 1, "old": 1}).adding("m", 2, Path("/m/2"), {})
+    [model] = roster.labelling("m", {"stable": 2}).config(str).model_config_list.config
+    assert dict(model.version_labels) == {"stable": 2, "old": 1}
+
+
 def test_an_empty_roster_is_an_empty_list_and_not_no_configuration():
     assert Roster().config(str).WhichOneof("config") == "model_config_list"
