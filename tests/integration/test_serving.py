@@ -93,7 +93,7 @@ def test_versions_and_labels_of_one_model(server, models):
     assert answers == [2.0, 1.0, 2.0, 1.0, 2.0]
     server.label("v", {"stable": 2})
     assert model.predict({"x": [0.0]}, label="stable")["y"].item() == 2.0
-    with pytest.raises(ServerError, match="Labels of model 'v' cannot be moved: .*not currently available"):
+    with pytest.raises(ServerError, match=r"Labels of model 'v' cannot be moved: .*not currently available"):
         server.label("v", {"stable": 3})
     assert model.predict({"x": [0.0]}, label="stable")["y"].item() == 2.0
     server.remove("v", 2)

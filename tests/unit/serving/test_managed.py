@@ -170,7 +170,7 @@ def test_a_version_that_ended_before_may_come_back(server, model):
 
 
 def test_a_model_that_is_not_served_has_no_labels(server, model):
-    with pytest.raises(ServerError, match="Model 'a' is not served by .*: add it before its labels"):
+    with pytest.raises(ServerError, match=r"Model 'a' is not served by .*: add it before its labels"):
         server.label("a", {"stable": 1})
     server.add("a", 1, model())
     server.label("a", {"stable": 1})
