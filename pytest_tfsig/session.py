@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import checks, serving
 from pytest_tfsig.checks.loads import refused
-from pytest_tfsig.checks.render import inputs_text, violation_text
+from pytest_tfsig.checks.telling import parts
 from pytest_tfsig.contract import Contract
 from pytest_tfsig.errors import ContractError, ModelLoadError, TfsigError, UsageError
 from pytest_tfsig.models import Models, Target
@@ -161,10 +161,7 @@ class Session:
         model = self._models.of(target).identity
         outcome = self.outcome(target, signature, check, pytest_line)
         outcome = self._as_told(outcome)
-        violation = outcome.violation
-        falsifying = None
-        if violation is not None and violation.inputs is not None:
-            falsifying = {name: inputs_text({name: value}) for name, value in violation.inputs.items()}
+        told = {"text": outcome.message} if outcome.violation is None else parts(outcome.violation)
         result = Result(
             model,
             signature,
@@ -173,14 +170,12 @@ class Session:
             outcome.message,
             outcome.examples,
             time.perf_counter() - began,
-            falsifying,
-            {} if violation is None else violation.reproduction.as_dict(),
-            outcome.message if violation is None else violation_text(violation),
-            target.source,
-            dict(outcome.details),
+            contract=target.source,
+            details=dict(outcome.details),
             seed=self._settings(self._models.of(target), signature).seed,
             contract_file="" if target.file is None else str(target.file.absolute()),
             contract_sha256=_sha256_of(target.file),
+            **told,
         )
         return result, outcome
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.checks import causes
@@ -13,6 +14,7 @@ from pytest_tfsig.checks.subject import ServerDied
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import TfsigError
+from pytest_tfsig.reports.sums import KEY as PROBABILITY_SUMS
 from pytest_tfsig.strategies import explore
 from pytest_tfsig.strategies.limits import DEFAULT_INTEGER_END
 
@@ -48,8 +50,10 @@ def _inspected(entry: Check, subject: Subject) -> Outcome:
         return Outcome(
             "error", f"the check itself raised {type(error).__name__}: {error}; mend its function", seen.asked
         )
+    sums = {name: tally.as_dict() for name, tally in seen.sums.items()}
+    details: dict[str, Any] = {PROBABILITY_SUMS: sums} if sums and entry.name == "values" else {}
     if entry.name in seen.found:
-        return failed(_smallest(entry, subject, seen.found[entry.name]), seen.asked)
+        return replace(failed(_smallest(entry, subject, seen.found[entry.name]), seen.asked), details=details)
     if seen.died is not None:
         if entry.name == "outputs":
             return failed(_death(seen.died), seen.asked)
@@ -58,7 +62,7 @@ def _inspected(entry: Check, subject: Subject) -> Outcome:
         return Outcome("error", "not judged: no request was answered; see the check outputs", seen.asked)
     notes = [note] if entry.name == "outputs" and (note := _untried(subject.signature)) else []
     message = "; ".join([f"holds for {seen.answered} answers", *notes])
-    return Outcome("pass", message, seen.asked, details={"note": notes[0]} if notes else {})
+    return Outcome("pass", message, seen.asked, details={**details, **({"note": notes[0]} if notes else {})})
 
 
 _OPEN_INTEGERS = {"int32", "int64", "uint32", "uint64"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.checks.registry import applicable, options_of
 from pytest_tfsig.checks.subject import ServerDied, SharedPass
+from pytest_tfsig.checks.values import tally_sums
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.strategies import explore
 
@@ -32,6 +33,7 @@ def make(subject: Subject) -> SharedPass:
         observation = subject.observe(inputs)
         seen.asked += 1
         seen.answered += observation.error is None
+        tally_sums(subject.signature, observation, seen.sums)
         for entry in inspections:
             _show(subject, entry, observation, seen)
         if observation.error is not None and observation.error.code == "DEADLINE_EXCEEDED":

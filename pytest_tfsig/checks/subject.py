@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.checks.violation import Violation
     from pytest_tfsig.contract import Signature
+    from pytest_tfsig.reports.sums import SumErrors
     from pytest_tfsig.savedmodel import SavedModel, SignatureSpec
     from pytest_tfsig.serving import ServedModel
 
@@ -210,6 +211,7 @@ class SharedPass:
         found: The first violation each inspection saw, by the check's name.
         broke: What an inspection itself raised by mistake, by the check's name.
         died: The request that the server died of.
+        sums: How far the sums of probabilities are from 1, by output.
     """
 
     asked: int = 0
@@ -217,3 +219,4 @@ class SharedPass:
     found: dict[str, Violation] = field(default_factory=dict)
     broke: dict[str, Exception] = field(default_factory=dict)
     died: ServerDied | None = None
+    sums: dict[str, SumErrors] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from pytest_tfsig.checks.render import array_text, first_index, index_text
 from pytest_tfsig.checks.tolerances import is_inexact, is_numeric, widened
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.contract import ProbabilityRule
+from pytest_tfsig.reports.sums import SumErrors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,16 @@ def values(subject: Subject, observation: Observation) -> None:
         _listed(name, tensor, array)
         if tensor.encoding is not None and array.dtype == object:
             _text(name, tensor.encoding, array)
+
+
+def tally_sums(signature: Signature, observation: Observation, tallies: dict[str, SumErrors]) -> None:
+    """Counts how far the sums of one answer's probabilities are from 1, for reports."""
+    for name, tensor in signature.outputs.items():
+        array, rule = observation.outputs.get(name), tensor.probabilities
+        if isinstance(rule, ProbabilityRule) and array is not None and is_inexact(array) and array.ndim:
+            with np.errstate(all="ignore"):
+                errors = np.abs(widened(array).sum(axis=rule.axis) - 1)
+            tallies.setdefault(name, SumErrors(rule.atol or 0.0)).add(errors.ravel().tolist())
 
 
 def _probabilities(name: str, rule: ProbabilityRule, array: NDArray[Any]) -> None:

@@ -19,6 +19,8 @@ _BLOCKS = " ▏▎▍▌▋▊▉█"
 _WIDTH, _HEIGHT = 480, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 22, 26
 _STYLE = f'width="{_WIDTH}" height="{_HEIGHT}" font-family="system-ui, sans-serif" font-size="10" fill="currentColor"'
+_APART = 4.0
+"""Units of the drawing."""
 _SHARES = (0.0, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -81,7 +83,7 @@ def svg(curve: Sequence[tuple[float, float]], line: Line) -> str:
         *_grid(scale),
     ]
     if points:
-        path = " ".join(f"{scale.x(seconds):.1f},{scale.y(share):.1f}" for seconds, share in points)
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in _apart([(scale.x(at), scale.y(share)) for at, share in points]))
         parts.append(f'<polyline points="{path}" fill="none" stroke="#2563eb" stroke-width="1.5"/>')
     x = scale.x(line.seconds)
     parts.append(_dashed(x, _TOP, x, _HEIGHT - _BOTTOM))
@@ -90,6 +92,15 @@ def svg(curve: Sequence[tuple[float, float]], line: Line) -> str:
     anchor = "end" if x > _WIDTH / 2 else "start"
     parts.append(f'<text x="{x:.1f}" y="{_TOP - 8}" text-anchor="{anchor}" fill="#dc2626">{escape(line.label)}</text>')
     return "".join(parts) + "</svg>"
+
+
+def _apart(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return points of which no two neighbours are closer than the eye tells apart; the first and last stay."""
+    kept = [points[0]]
+    for x, y in points[1:-1]:
+        if abs(x - kept[-1][0]) + abs(y - kept[-1][1]) >= _APART:
+            kept.append((x, y))
+    return [*kept, points[-1]]
 
 
 @dataclass(frozen=True, slots=True)

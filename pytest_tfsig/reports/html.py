@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.contract import shape_text
 from pytest_tfsig.reports.files import write_whole
 from pytest_tfsig.reports.result import VERDICTS
-from pytest_tfsig.reports.sections import ACTUAL, ADVICE, EXPECTED, sections
-from pytest_tfsig.reports.visible import cut, first_line, visible
+from pytest_tfsig.reports.shown import ABOUT_RELEASE, Pictures, shown, tables
+from pytest_tfsig.reports.visible import cut, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,18 +25,6 @@ _LONGEST = 4000
 """Characters of one block; report.json holds the rest."""
 _ROWS = 100
 """Rows of a signature's table."""
-_REPRODUCE = {
-    "serve": "Serve the model",
-    "curl": "Ask it over REST",
-    "python": "Ask it in Python, over gRPC",
-    "pytest": "Run the check again",
-    "npz": "File of the inputs",
-}
-_SVG = re.compile(
-    r"(?:[^<>]|</?(?:svg|title|g|line|polyline|path|rect|circle|text)(?:\s+(?:[xy][12]?|xmlns|viewBox|role|width|height"
-    r'|font-(?:family|size)|fill|stroke(?:-[a-z]+)?|opacity|points|d|r|c[xy]|text-anchor)="[^"<>]*")*\s*/?>)*'
-)
-"""What a figure may consist of: shapes and text; nothing that acts, links or loads."""
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -66,7 +52,9 @@ def render(report: Mapping[str, Any]) -> str:
     results: Sequence[Mapping[str, Any]] = report["results"]
     counts = {verdict: sum(result["verdict"] == verdict for result in results) for verdict in VERDICTS}
     broken = counts["fail"] + counts["error"] + counts["inconclusive"]
-    return environment.from_string((page / "report.html.jinja").read_text(encoding="utf-8")).render(
+    # Its indentation would be a fifth of a long report.
+    template = re.sub(r"^ +", "", (page / "report.html.jinja").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return environment.from_string(template).render(
         report=report,
         SYMBOLS=SYMBOLS,
         headline=_headline(counts),
@@ -90,16 +78,6 @@ def write(folder: Path, report: Mapping[str, Any]) -> Path:
     return write_whole(folder, "report.html", render(report))
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    """A latency budget's distribution."""
-
-    budget: str
-    verdict: str
-    sentence: str
-    svg: Any
-
-
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
@@ -118,6 +96,7 @@ def _headline(counts: Mapping[Verdict, int]) -> str:
 def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
     """Yields what the page shows of each model: the worst first, otherwise in the order in which they came."""
     numbered = list(enumerate(report["results"], 1))
+    pictures = Pictures()
     found = []
     for index, model in enumerate(report["models"]):
         own = [(number, result) for number, result in numbered if result["model_index"] == index]
@@ -135,96 +114,32 @@ def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
                 "tensorflow_version": model.get("tensorflow_version"),
                 "warnings": model.get("warnings"),
                 "tables": [_table(name, each) for name, each in model.get("signatures", {}).items()],
-                "groups": list(_groups(own, markup)),
+                "groups": list(_groups(own, markup, pictures)),
+                "release": list(_about_release(own)),
             }
         )
     yield from sorted(found, key=lambda model: VERDICTS.index(model["verdict"]))
 
 
-def _groups(results: Sequence[tuple[int, Mapping[str, Any]]], markup: Any) -> Iterator[dict[str, Any]]:
+def _groups(
+    results: Sequence[tuple[int, Mapping[str, Any]]], markup: Any, pictures: Pictures
+) -> Iterator[dict[str, Any]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for number, result in results:
-        groups.setdefault((result["signature"], result["contract"]), []).append(_shown(number, result, markup))
-    for (signature, contract), shown in groups.items():
-        yield {"signature": signature, "contract": contract, "results": shown}
+        key = (result["signature"], result["contract"])
+        groups.setdefault(key, []).append(shown(number, result, markup, pictures))
+    for (signature, contract), results_shown in groups.items():
+        yield {"signature": signature, "contract": contract, "results": results_shown}
 
 
-def _shown(number: int, result: Mapping[str, Any], markup: Any) -> dict[str, Any]:
-    """Returns a result as the page lays it out."""
-    parts = sections(result["text"])
-    brief = first_line(result["message"], 300)
-    figures = list(_figures(result, markup))
-    # Figures with their verdicts say what was expected and what came; the text draws them in letters.
-    seen = () if figures else ((EXPECTED, "Expected"), (ACTUAL, "Actual"))
-    labels = (*seen, (ADVICE, "What to do"))
-    return {
-        **result,
-        "number": number,
-        "brief": brief,
-        "message": "" if visible(result["message"].strip()) == brief else result["message"],
-        "open": result["verdict"] not in {"pass", "skip"},
-        "sections": [(label, parts[title]) for title, label in labels if parts.get(title)],
-        "figures": figures,
-        **_details(result["details"]),
-        "reproduce": [(_REPRODUCE.get(name, name), text) for name, text in result["reproduce"].items()],
-    }
-
-
-def _figures(result: Mapping[str, Any], markup: Any) -> Iterator[_Figure]:
-    if result["check"] != "latency":
-        return
-    for budget in result["details"].get("budgets", ()):
-        svg = budget["svg"] if _SVG.fullmatch(budget["svg"]) else ""
-        yield _Figure(budget["budget"], budget["verdict"], budget["sentence"], markup(svg))
-
-
-def _details(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a check adds: numbers by name as tables, everything else as text."""
-    tables, texts = [], []
-    for name, value in details.items():
-        title = name.replace("_", " ").capitalize()
-        rows = _latencies(value) if name == "comparison" else value
-        if name == "budgets" or value in ([], {}, "", None):
-            continue
-        if isinstance(rows, dict) and all(isinstance(row, dict) and _flat(row) for row in rows.values()):
-            columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-            cells = {key: [_number(row.get(column)) for column in columns] for key, row in rows.items()}
-            tables.append({"title": title, "columns": columns, "rows": cells})
-        else:
-            texts.append((title, _plain(value)))
-    return {"numbers": tables, "details": texts}
-
-
-def _latencies(comparison: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Returns the percentiles of a comparison of two versions."""
-    return {
-        version: {
-            name: _milliseconds(found["value"])
-            for name, found in comparison[version].items()
-            if found is not None and found["value"] is not None
-        }
-        for version in ("baseline", "candidate")
-    }
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms"
-
-
-def _flat(row: Mapping[str, Any]) -> bool:
-    return not any(isinstance(cell, dict | list) for cell in row.values())
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return "\n".join(value)
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+def _about_release(results: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Yields the numbers that compare a model with its released version, each with the result that they are from."""
+    titles = {"drift": "Differences of the answers", "no_slower": "Latency"}
+    for number, result in results:
+        if result["check"] in ABOUT_RELEASE:
+            for table in tables(result["details"])[0]:
+                title = f"{titles[result['check']]}, {result['signature']}"
+                yield {**table, "title": title, "number": number, "verdict": result["verdict"]}
 
 
 def _table(name: str, signature: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class Result:
         seed: What the check's inputs were drawn from; None where none could be drawn.
         contract_file: The file that states the contract; "" where it is inferred.
         contract_sha256: Of that file as it was judged.
+        expected: What the contract says, in the terms of the check.
+        actual: What was seen instead.
+        advice: What to do, where the cause is known.
+        inputs: The same inputs as `falsifying`, as data: see `inputs.as_data`.
     """
 
     model: ModelIdentity
@@ -78,6 +82,10 @@ class Result:
     seed: int | None = None
     contract_file: str = ""
     contract_sha256: str = ""
+    expected: str = ""
+    actual: str = ""
+    advice: str = ""
+    inputs: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
     def title(self) -> str:

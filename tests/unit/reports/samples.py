@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pytest_tfsig.latency import figures
 from pytest_tfsig.reports import ModelIdentity, Result
+from pytest_tfsig.reports.inputs import as_data
+from pytest_tfsig.reports.sums import SumErrors
+from pytest_tfsig.strategies.source import generator
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m\x00\u202e{{ 7 * 7 }}%0A::error::|`*\ud800]]>"
@@ -32,6 +35,18 @@ def result(check="outputs", verdict="pass", model=DIGITS, **more):
     )
 
 
+def sums():
+    errors = SumErrors(1e-5)
+    errors.add([0.0, 1e-7, 2e-7, 2.0])
+    return errors.as_dict()
+
+
+def picture(side=28, pixels=None):
+    """A failure for an image of noise."""
+    image = generator(3).random((1, side, side, 3)).astype("float32") if pixels is None else pixels
+    return failure(falsifying={"image": "image = float32 [1, 28, 28, 3] ..."}, inputs=as_data({"image": image}))
+
+
 def failure(**more):
     stated = {
         "check": "values",
@@ -40,7 +55,12 @@ def failure(**more):
         "text": FAILURE,
         "examples": 90,
         "seconds": 0.25,
+        "expected": "a sum of 1 within 1e-05 along axis -1",
+        "actual": "3 at [0]: float32 [1, 3] [[1., 1., 1.]]",
+        "advice": "Say tf.nn.softmax(logits, axis=-1).",
         "falsifying": {"x": "x = float32 [1, 4] [[0., 0., 0., 0.]]"},
+        "inputs": {"x": {"dtype": "float32", "shape": [1, 4], "values": [[0.0, 0.25, -0.0, "nan"]], "pictures": []}},
+        "details": {"probability_sums": {"scores": sums()}},
         "reproduce": {
             "curl": "curl -d '{}' http://localhost:8501/v1/models/digits:predict",
             "python": "import numpy as np",
@@ -98,7 +118,14 @@ def run():
 def hostile():
     """Every text of a report is HOSTILE."""
     model = ModelIdentity(HOSTILE, HOSTILE, 1)
-    values = {"text": f"{HOSTILE}\n  expected:\n    {HOSTILE}", "falsifying": {HOSTILE: HOSTILE}, "contract": HOSTILE}
+    values = {
+        **dict.fromkeys(("text", "expected", "actual", "advice", "contract"), HOSTILE),
+        "falsifying": {HOSTILE: HOSTILE, "table": HOSTILE},
+        "inputs": {
+            HOSTILE: {"dtype": HOSTILE, "shape": [1], "values": None, "pictures": [f"data:image/png;base64,{HOSTILE}"]},
+            "table": {"dtype": "tf.Example", "shape": [1], "values": [{HOSTILE: HOSTILE}], "pictures": []},
+        },
+    }
     details = {"budgets": [{**budget(), "svg": f"<svg>{HOSTILE}</svg>"}], HOSTILE: HOSTILE}
     places = {"test": HOSTILE, "file": HOSTILE, "reproduce": {"curl": HOSTILE, "python": HOSTILE}, "signature": HOSTILE}
     return [

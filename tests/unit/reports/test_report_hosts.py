@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfsig.checks import Violation
 from pytest_tfsig.reports import github, gitlab
-from pytest_tfsig.reports.sections import sections
 from pytest_tfsig.reports.terminal import summarize
 from pytest_tfsig.reports.visible import cut, first_line, visible
 from tests.unit.reports import samples
@@ -136,21 +134,3 @@ def test_a_first_line_is_one_line(text, longest):
 @given(st.text(), st.integers(0, 50))
 def test_what_is_cut_says_how_much(text, longest):
     assert cut(text, longest) == text or f"({len(text) - longest:,} more characters)" in cut(text, longest)
-
-
-def test_a_failure_falls_into_its_parts():
-    parts = sections(samples.FAILURE)
-    assert parts[""] == "the probabilities in output 'scores' sum to 3, not to 1"
-    assert parts["actual"] == "3 at [0]: float32 [1, 3] [[1., 1., 1.]]"
-    assert list(parts) == ["", "smallest input that shows it", "expected", "actual", "reproduce", "what to do"]
-
-
-def test_the_parts_are_those_that_checks_write():
-    told = Violation("wrong\nindeed", {"x": 1}, "  expected:\nthis", "that\n\n  what to do:\n  this", "mend it")
-    assert sections(str(told)) == {
-        "": "wrong\nindeed",
-        "smallest input that shows it": "x = 1",
-        "expected": "  expected:\nthis",
-        "actual": "that\n\n  what to do:\n  this",
-        "what to do": "mend it",
-    }

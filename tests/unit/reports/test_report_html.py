@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_tfsig.reports import ModelIdentity, html, json
 from pytest_tfsig.reports.environment import environment
 from tests.unit.reports import samples
 
-VOID = {"meta", "link", "input"}
+VOID = {"meta", "link", "input", "img"}
 
 
 def page(results):
@@ -87,14 +88,53 @@ def test_latency_is_drawn_with_its_budgets():
     assert "Latency distribution against p99 <= 25ms" in elements.words
 
 
+def test_small_inputs_are_tables():
+    text = page([samples.failure()])
+    [table] = re.findall(r'<table class="values">(.*?)</table>', text, re.DOTALL)
+    assert re.findall(r'<td class="number">([^<]*)</td>', table) == ["0", "0.25", "-0", "nan"]
+    assert "[[0., 0., 0., 0.]]" not in text.partition("Smallest input")[2].partition("Expected")[0]
+
+
+def test_examples_are_tables_of_their_features():
+    rows = [{"age": [3.0, 4.5], "name": ["b'x'"]}, {"age": [1.0]}]
+    told = {"examples": {"dtype": "tf.Example", "shape": [2], "values": rows, "pictures": []}}
+    text = page([samples.failure(falsifying={"examples": "examples = ..."}, inputs=told)])
+    [table] = re.findall(r'<table class="values">(.*?)</table>', text, re.DOTALL)
+    assert re.findall(r">([^<>\n]+)<", table) == ["age", "name", "[0]", "3, 4.5", "b&#39;x&#39;", "[1]", "1"]
+
+
+def test_images_are_shown_and_described():
+    elements = Elements(page([samples.picture()]))
+    [image] = elements.having("img")
+    assert image["src"].startswith("data:image/png;base64,")
+    assert image["alt"] == "image, image 1"
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://example.org/a.png", "data:image/svg+xml;base64,AAAA", "data:image/png;base64,"]
+)
+def test_no_other_picture_is_shown(uri):
+    told = {"x": {"dtype": "string", "shape": [1], "values": None, "pictures": [uri]}}
+    assert Elements(page([samples.failure(inputs=told)])).having("img") == []
+
+
+def test_sums_of_probabilities_are_drawn():
+    text = page([samples.failure()])
+    assert "scores: 4 sums, 2 at most from 1; 1e-05 is allowed" in text
+    assert "Distances of 4 sums of probabilities from 1" in Elements(text).words
+
+
 def test_what_is_silently_accepted_is_listed():
     assert "Silently accepted" in page(samples.run())
     assert "Wrong code" not in page(samples.run())
 
 
 def test_numbers_by_name_are_tables():
-    text = page([samples.result("drift", details=samples.drift()), samples.result(details=samples.comparison())])
-    drift, comparison = re.findall(r"<tbody>(<tr><th scope=.row.>.*?)</tbody>", text)
+    text = page(
+        [samples.result("drift", details=samples.drift()), samples.result("no_slower", details=samples.comparison())]
+    )
+    told = text.partition("<h3>Against the released version</h3>")[2]
+    drift, comparison = re.findall(r"<tbody>(<tr><th scope=.row.>.*?)</tbody>", told)
     assert re.findall(r">([^<>]+)<", drift) == ["scores", "0.125", "0.0001235", "3", "320"]
     assert re.findall(r">([^<>]+)<", comparison) == ["baseline", "1.2 ms", "candidate", "2.4 ms"]
     assert "Refused" in text
@@ -110,6 +150,7 @@ def test_hostile_text_stays_text():
     elements = Elements(page(samples.hostile()))
     assert len(elements.having("script")) == 1
     assert elements.having("img") == elements.having("svg") == []
+    assert not any("onerror" in found for _, found in elements.found)
     assert not any(name.startswith("on") for _, found in elements.found for name in found)
     words = "".join(elements.words)
     assert "<script>alert(1)</script>" in words
@@ -154,10 +195,11 @@ def test_twenty_models_fit_in_half_a_megabyte():
         model = ModelIdentity(f"models/m{number}", f"m{number}", 1, "ab" * 32)
         for signature in ("serving_default", "logits"):
             passed = [samples.result(f"check_{i}", model=model, signature=signature, examples=100) for i in range(10)]
-            failed = samples.failure(model=model, signature=signature)
-            results += [*passed, failed]
+            results += [*passed, replace(samples.picture(), model=model, signature=signature)]
         results.append(samples.latency(model=model))
-    assert len(page(results).encode()) < 500_000
+    text = page(results)
+    assert len(text.encode()) < 500_000
+    assert 10 <= text.count("<img ") < 40
 
 
 def test_a_gigantic_failure_is_cut():

@@ -1,0 +1,27 @@
+"""A violation as a result carries it: its parts by name, for reports that lay them out in their own way."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfsig.checks.render import inputs_text, violation_text
+from pytest_tfsig.reports.inputs import as_data
+
+if TYPE_CHECKING:
+    from pytest_tfsig.checks.violation import Violation
+
+
+def parts(violation: Violation) -> dict[str, Any]:
+    """Returns the fields of a `Result` that tell a violation."""
+    told: dict[str, Any] = {
+        "text": violation_text(violation),
+        "expected": violation.expected,
+        "actual": violation.actual,
+        "advice": textwrap.fill(violation.advice, 100),
+        "reproduce": violation.reproduction.as_dict(),
+    }
+    if violation.inputs is not None:
+        told["falsifying"] = {name: inputs_text({name: value}) for name, value in violation.inputs.items()}
+        told["inputs"] = as_data(violation.inputs)
+    return told
