@@ -43,6 +43,7 @@ class Check:
         inspects: Whether `run` is an inspection, fed by the pass that all inspections share.
         wanted: Whether the check applies to a contract at all; asked at collection.
         against_baseline: Whether it compares with the released version, and is left out where none is given.
+        alone: Whether it wants a server that no other process sends requests to: it may bring it down.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Check:
     inspects: bool
     wanted: Callable[[Signature], bool]
     against_baseline: bool = False
+    alone: bool = False
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -77,6 +79,7 @@ _MODULES = (
     "compatible",
     "drift",
     "no_slower",
+    "swap",
     "examples",
 )
 """Our own checks, one module each, in the order in which they run: what explains most comes first."""
@@ -93,11 +96,12 @@ def register(
     inspects: bool,
     wanted: Callable[[Signature], bool] = _always,
     against_baseline: bool = False,
+    alone: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Returns a decorator that registers a function as the check `name`."""
 
     def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
-        _CHECKS[name] = Check(name, holds_when, run, inspects, wanted, against_baseline)
+        _CHECKS[name] = Check(name, holds_when, run, inspects, wanted, against_baseline, alone)
         return run
 
     return decorate

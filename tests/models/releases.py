@@ -42,6 +42,24 @@ def classifier_slow(base: Path) -> None:
     _save(base / "1", answer)
 
 
+def classifier_cold(base: Path) -> None:
+    """Keeps whoever asks first waiting for a second, as models do that build something on their first request."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = tf.Variable(WEIGHTS)
+    module.is_warm = tf.Variable(False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+    def serve(x: Any) -> dict[str, Any]:
+        end = tf.timestamp() + tf.cast(not module.is_warm, tf.float64)
+        tf.while_loop(lambda now: now < end, lambda _: [tf.timestamp()], [tf.timestamp()])
+        with tf.control_dependencies([module.is_warm.assign(True)]):
+            return {"probabilities": tf.nn.softmax(tf.matmul(x, module.weights))}
+
+    tf.saved_model.save(module, base / "1", signatures=serve)
+
+
 def two_inputs(base: Path) -> None:
     """Wants a second input."""
     import tensorflow as tf
@@ -58,6 +76,7 @@ def two_inputs(base: Path) -> None:
 
 
 MODELS: dict[str, Callable[[Path], None]] = {
+    "classifier_cold": classifier_cold,
     "classifier_permuted": classifier_permuted,
     "classifier_slow": classifier_slow,
     "two_inputs": two_inputs,
