@@ -77,8 +77,10 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     """Says which server will serve, where anything will be served."""
     if not any(_is_ours(item) for item in items):
         return []
+    from pytest_tfsig import progress_line
     from pytest_tfsig.collection import header
 
+    progress_line.watch(config)
     return header(state.options_of(config))
 
 

@@ -131,6 +131,7 @@ class _Crowd:
                     break
                 busy += self._ask(number, found)
                 sent += 1
+                self.subject.meter.tick()
                 if found:
                     stop.set()
             return sent, busy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig import progress
 from pytest_tfsig.checks import causes
 from pytest_tfsig.checks.outcome import Outcome, failed
 from pytest_tfsig.checks.registry import options_of
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
 def run(entry: Check, subject: Subject) -> Outcome:
     """Runs a check. A violation's advice and reproduction are filled in; no exception of a server or check gets out."""
+    subject.meter = progress.Meter(progress.listener.get())
+    token = progress.meter.set(subject.meter)
+    try:
+        return _run(entry, subject)
+    finally:
+        progress.meter.reset(token)
+
+
+def _run(entry: Check, subject: Subject) -> Outcome:
     try:
         outcome = _inspected(entry, subject) if entry.inspects else _proceeded(entry, subject)
     except ServerDied as died:

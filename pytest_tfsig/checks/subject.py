@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError, UsageError
+from pytest_tfsig.progress import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,6 +108,7 @@ class Subject:
         baseline: The released version; None: none was given.
         folder: What relative paths in the contract are relative to.
         repeats: False once the check deterministic found that the same request gives different answers.
+        meter: Counts the requests of the check at work.
     """
 
     model: ServedModel
@@ -118,6 +120,7 @@ class Subject:
     baseline: Baseline | None = None
     folder: Path = Path()
     repeats: bool = True
+    meter: Meter = field(default_factory=Meter, repr=False)
     _pass: SharedPass | None = field(default=None, repr=False)
 
     def ask(
@@ -138,6 +141,7 @@ class Subject:
             ServingError: The server refused it, or did not answer in time.
             ServerDied: The server is gone.
         """
+        self.meter.request()
         options: dict[str, Any] = {
             "signature": self.signature.name,
             "transport": transport,
@@ -173,6 +177,7 @@ class Subject:
         Raises:
             ServerDied: The server is gone.
         """
+        self.meter.tick()
         try:
             return Observation(inputs, self.ask(inputs))
         except ServingError as error:

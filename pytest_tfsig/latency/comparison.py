@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig import progress
 from pytest_tfsig.errors import UsageError
 from pytest_tfsig.latency.dependence import self_check
 from pytest_tfsig.latency.exact import hypergeometric_at_least
@@ -123,11 +124,19 @@ def compare(
     order = random.Random(seed)  # noqa: S311 - an order, not a secret
     meter = LoadMeter()
     began = clock()
+    counted = progress.meter.get()
+
+    def left() -> float:
+        elapsed, sent = clock() - began, len(arms.latencies["A"])
+        wanted = (requests - sent) * elapsed / sent
+        return wanted if seconds is None else min(wanted, max(0.0, seconds - elapsed))
+
     with quiet_collector():
         for first, second in itertools.islice(zip(draws, draws, strict=False), math.ceil(requests / 2)):
             if seconds is not None and clock() - began > seconds:
                 break
             arms.block(order.choice(_BLOCK), first, second)
+            counted.tick(left)
     return _judge(arms, tolerance, confidence, meter.read(), seed)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig import progress
 from pytest_tfsig.errors import UsageError
 from pytest_tfsig.latency.budgets import LONGEST, LoadShape, by_load, cap, undecidable
 from pytest_tfsig.latency.dependence import autocorrelation, block_length, self_check, slow_tenth
@@ -87,6 +88,9 @@ class _Measurement:
     tracks: list[Track] = field(init=False)
     latencies: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    _began: float = 0.0
+    _clock: Ticks = time.perf_counter
+    _meter: progress.Meter = field(default_factory=progress.meter.get)
 
     def __post_init__(self) -> None:
         self.tracks = [track(budget) for budget in self.budgets]
@@ -103,7 +107,8 @@ class _Measurement:
         warmup = self._warm_up(send, draws, clock)
         floor = _floor(ping, clock)
         meter = LoadMeter()
-        began = clock()
+        began = self._began = clock()
+        self._clock = clock
         if not all(each.closed for each in self.tracks):
             with quiet_collector():
                 self._sample(send, draws, clock, sleep)
@@ -173,7 +178,19 @@ class _Measurement:
                 self._look_for_dependence(each)
                 each.decision = each.decide()
             each.closed = each.decision is not None or each.requests >= cap(each.budget, each.block)
+        self._meter.tick(self._left)
         return all(each.closed for each in self.tracks)
+
+    def _left(self) -> float | None:
+        """Return the seconds that the evidence so far would need, were all further requests good ones."""
+        waiting = [each for each in self.tracks if not each.closed]
+        if not waiting:
+            return 0.0
+        elapsed = self._clock() - self._began
+        wanted = max(min(each.needed(), cap(each.budget, each.block) - each.requests) for each in waiting)
+        left = wanted * elapsed / len(self.latencies)
+        bounds = [each.budget.seconds for each in waiting]
+        return left if None in bounds else min(left, max(0.0, *(bound - elapsed for bound in bounds if bound)))
 
     def _look_for_dependence(self, each: Track) -> None:
         each.block = max(each.block, block_length(self.latencies, limit(each.budget), tail(each.budget)))

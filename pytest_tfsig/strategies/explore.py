@@ -15,6 +15,7 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
+from pytest_tfsig import progress
 from pytest_tfsig.strategies.corners import corner_arrays
 from pytest_tfsig.strategies.memory import Memory
 from pytest_tfsig.strategies.minimize import Spent, minimized
@@ -95,7 +96,7 @@ def explore(
     """
     ready = plan(signature)
     memory = Memory(database, ready)
-    search = _Search(ready, examine, _Budget(shrink_requests, shrink_seconds))
+    search = _Search(ready, examine, max_examples, _Budget(shrink_requests, shrink_seconds))
     fixed = itertools.chain(
         (("remembered", arrays) for arrays in memory.recall()),
         (("recorded", ready.unfinished(inputs)) for inputs in seeds),
@@ -164,14 +165,20 @@ class _Search:
         "_examine",
         "_falsifying",
         "_highest",
+        "_max_examples",
+        "_meter",
         "_origin",
         "_ready",
         "examples_run",
     )
 
-    def __init__(self, ready: Plan, examine: Callable[[Inputs], float | None], budget: _Budget) -> None:
+    def __init__(
+        self, ready: Plan, examine: Callable[[Inputs], float | None], max_examples: int, budget: _Budget
+    ) -> None:
         self._ready = ready
         self._examine = examine
+        self._max_examples = max_examples
+        self._meter = progress.meter.get()
         self._budget = budget
         self._falsifying: Arrays | None = None
         self._error: AssertionError | None = None
@@ -182,13 +189,17 @@ class _Search:
 
     def fails(self, origin: str, arrays: Arrays) -> bool:
         """Try one input before shrinking; tell whether it shows a violation."""
-        self.examples_run += 1
+        self._count()
         try:
             self._try(arrays)
         except AssertionError as error:
             self._found(origin, arrays, error)
             return True
         return False
+
+    def _count(self) -> None:
+        self._meter.example(self.examples_run, self._max_examples)
+        self.examples_run += 1
 
     def random(self, count: int, seed: int, target: str | None) -> None:
         """Try random inputs: from a seed, which is faster and varies more, but for users' own strategies."""
@@ -235,6 +246,7 @@ class _Search:
         """Return the violation that a smaller input shows, if it is the wanted one."""
         if not self._budget.take():
             raise Spent
+        self._meter.phase("making the input smaller")
         try:
             self._try(arrays)
         except AssertionError as error:
@@ -255,7 +267,7 @@ class _Search:
             if self._error is not None:
                 self._examine_smaller(arrays, _kind(self._error))
                 return
-            self.examples_run += 1
+            self._count()
             try:
                 score = self._try(arrays)
             except AssertionError as error:
