@@ -12,19 +12,18 @@ from pytest_tfsig.checks.registry import options_of
 from pytest_tfsig.checks.reproduce import reproduction
 from pytest_tfsig.checks.shared_pass import inspect
 from pytest_tfsig.checks.subject import ServerDied
+from pytest_tfsig.checks.untried import untried
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import TfsigError
 from pytest_tfsig.reports.sums import KEY as PROBABILITY_SUMS
 from pytest_tfsig.strategies import explore
-from pytest_tfsig.strategies.limits import DEFAULT_INTEGER_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_tfsig.checks.registry import Check
     from pytest_tfsig.checks.subject import Subject
-    from pytest_tfsig.contract import Signature
 
 
 def run(entry: Check, subject: Subject) -> Outcome:
@@ -70,28 +69,15 @@ def _inspected(entry: Check, subject: Subject) -> Outcome:
         return Outcome("error", "not judged: the server died while it answered; see the check outputs", seen.asked)
     if seen.answered == 0:
         return Outcome("error", "not judged: no request was answered; see the check outputs", seen.asked)
-    notes = [note] if entry.name == "outputs" and (note := _untried(subject.signature)) else []
+    notes = untried(subject.signature) if entry.name == "outputs" else []
     message = "; ".join([f"holds for {seen.answered} answers", *notes])
-    return Outcome("pass", message, seen.asked, details={**details, **({"note": notes[0]} if notes else {})})
-
-
-_OPEN_INTEGERS = {"int32", "int64", "uint32", "uint64"}
-
-
-def _untried(signature: Signature) -> str:
-    """Returns what the draws left out for want of a word in the contract: ids above 9 would fail most sound models."""
-    open_ended = [
-        f"{name!r} (0 to {DEFAULT_INTEGER_END})" if tensor.min is None else f"{name!r} (the first after min)"
-        for name, tensor in signature.inputs.items()
-        if tensor.dtype in _OPEN_INTEGERS and tensor.max is None and tensor.values is None and tensor.strategy is None
-    ]
-    if not open_ended:
-        return ""
-    return f"only small integers were sent to {', '.join(open_ended)}: state max to have its last ids tried"
+    return Outcome("pass", message, seen.asked, details={**details, **({"note": "; ".join(notes)} if notes else {})})
 
 
 def _smallest(entry: Check, subject: Subject, first: Violation) -> Violation:
     """Returns the violation with the smallest inputs that show it, starting from the first that was seen."""
+    if subject.settings.hasty:
+        return first
 
     def examine(inputs: Mapping[str, Any]) -> None:
         inspect(subject, entry, subject.observe(inputs))

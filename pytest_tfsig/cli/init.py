@@ -20,13 +20,15 @@ def add(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from pytest_tfsig.contract import Contract, infer
+    from pytest_tfsig.contract import Contract, infer, remarks
     from pytest_tfsig.contract.writing import dumps
     from pytest_tfsig.errors import UsageError
     from pytest_tfsig.savedmodel import read
 
-    inferred = infer(read(arguments.path))
+    saved_model = read(arguments.path)
+    inferred = infer(saved_model)
     if not inferred.signatures:
         raise UsageError(f"{arguments.path}: the SavedModel has no signatures, so there is nothing to promise")
-    print(dumps(Contract(inferred.signatures, Path(arguments.path))), end="")  # noqa: T201 - the command's output
+    text = dumps(Contract(inferred.signatures, Path(arguments.path)), remarks(saved_model.signatures))
+    print(text, end="")  # noqa: T201 - the command's output
     return 0

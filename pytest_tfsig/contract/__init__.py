@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_tfsig.contract.agreement import Contract, infer
 from pytest_tfsig.contract.comparison import Mismatch, compare, side_by_side, tensor_text
+from pytest_tfsig.contract.completion import remarks
 from pytest_tfsig.contract.consistency import contradictions
 from pytest_tfsig.contract.latency import METRICS, PERCENTILES, LatencyBudget
 from pytest_tfsig.contract.relations import Argmax, Monotone, PaddingInvariant, PermutationInvariant, Relation
@@ -37,6 +38,7 @@ __all__ = [
     "infer",
     "load",
     "loads",
+    "remarks",
     "shape_text",
     "side_by_side",
     "tensor_text",

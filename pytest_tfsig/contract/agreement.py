@@ -64,7 +64,7 @@ class Contract:
 def infer(saved_model: SavedModel) -> Contract:
     """Return the contract that a SavedModel states about itself: the signatures, dtypes and shapes it declares.
 
-    A leading unknown size that all inputs and outputs share is named ``batch``; every other one may be any size.
+    Names of dimensions, and what the graph tells of the inputs' values, are those of ``inferred_signature``.
     """
     return Contract(
         {name: inferred_signature(spec) for name, spec in saved_model.signatures.items()},

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.contract.keys import at
 from pytest_tfsig.contract.signature import METHODS, Signature
 from pytest_tfsig.contract.tensor import Dimension, Feature, Tensor
 from pytest_tfsig.errors import ContractError
+from pytest_tfsig.savedmodel.dtypes import INTEGER_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
 
 _BATCH = "batch"
+_SHARED = "dim_"
 
 
 def inferred_signature(spec: SignatureSpec) -> Signature:
     """Return the contract that one signature states about itself.
 
     A leading unknown size becomes the named dimension ``batch`` where every input but scalars has one: it is then one
-    size in all of them and in every output that leads with an unknown size. A later size that several inputs of one
-    rank leave unknown becomes ``dim_1``, ``dim_2``, ...: token ids and their mask must be equally long, and inputs that
-    need not agree lose nothing but variety. Other unknown sizes may be anything.
+    size in all of them and in every output that leads with an unknown size. A later axis whose size several inputs
+    leave unknown becomes ``dim_1``, ``dim_2``, ... in each: tokens or frames and their mask must be equally long, and
+    inputs that need not agree lose nothing but variety. Other unknown sizes may be anything.
+
+    What the graph takes an input for bounds its values: an image file of a format that it decodes, or, where it looks
+    the input up in tables, the rows of the smallest one.
     """
     if spec.method not in METHODS:
         raise ContractError(f'signature "{spec.name}" has the method "{spec.method}", which nothing serves.')
     batch = _BATCH if _is_batched(spec) else None
-    shared = _shared_axes(spec, 1 if batch else 0)
+    shared = _shared_axes(spec).keys()
     inputs = {name: _inferred_tensor(tensor, batch, shared) for name, tensor in spec.inputs.items()}
-    outputs = {name: _inferred_tensor(tensor, batch, frozenset()) for name, tensor in spec.outputs.items()}
+    outputs = {name: _inferred_tensor(tensor, batch, set()) for name, tensor in spec.outputs.items()}
     return Signature(spec.name, inputs, outputs, method=spec.method)
 
 
@@ -42,7 +48,7 @@ def complete(signature: Signature, spec: SignatureSpec) -> Signature:
 
     A side with no tensors takes the SavedModel's. A tensor without a dtype takes dtype, and shape unless it states
     one; an input without a shape takes it in any case, because nothing else could be sent. Features of tf.Examples
-    that the graph parses are taken where the contract does not state them.
+    that the graph parses, an image's format and the last row of a table are taken where the contract leaves them open.
 
     Raises:
         ContractError: What was taken contradicts what was stated.
@@ -62,30 +68,75 @@ def _is_batched(spec: SignatureSpec) -> bool:
     return bool(shapes) and all(shape is not None and shape[0] is None for shape in shapes)
 
 
-def _shared_axes(spec: SignatureSpec, first: int) -> frozenset[tuple[int, int]]:
-    """Return rank and axis of the unknown sizes, from axis ``first`` on, that more than one input has."""
-    axes = Counter(
-        (len(tensor.shape), axis)
-        for tensor in spec.inputs.values()
-        for axis, size in enumerate(tensor.shape or ())
-        if tensor.shape and axis >= first and size is None
-    )
-    return frozenset(axis for axis, inputs in axes.items() if inputs > 1)
+def is_shared_axis(name: str) -> bool:
+    """Tell whether a dimension has a name that ``inferred_signature`` gives to what several inputs leave unknown."""
+    return re.fullmatch(rf"{_SHARED}\d+", name) is not None
 
 
-def _inferred_tensor(spec: TensorSpec, batch: str | None, shared: frozenset[tuple[int, int]]) -> Tensor:
+def _shared_axes(spec: SignatureSpec) -> dict[int, list[str]]:
+    """Return the axes that several inputs leave unknown, each with the names of those inputs, batches left out."""
+    first = 1 if _is_batched(spec) else 0
+    axes: dict[int, list[str]] = {}
+    for name, tensor in spec.inputs.items():
+        for axis, size in enumerate(tensor.shape or ()):
+            if size is None and axis >= first:
+                axes.setdefault(axis, []).append(name)
+    return {axis: names for axis, names in axes.items() if len(names) > 1}
+
+
+def remarks(specs: Mapping[str, SignatureSpec]) -> dict[tuple[str, str, str], str]:
+    """Return why an inferred contract says what the signatures themselves do not.
+
+    Returns:
+        A sentence by place, as ``dumps`` writes them: the signature's name, ``inputs`` and an input's name for its
+        values, or ``dims`` and a dimension's name.
+    """
+    return {(name, *place): told for name, spec in specs.items() for place, told in _remarks(spec).items()}
+
+
+def _remarks(spec: SignatureSpec) -> dict[tuple[str, str], str]:
+    found = {
+        ("inputs", name): f"{_what_is_bound(tensor)}: the graph {tensor.meaning.source}."
+        for name, tensor in spec.inputs.items()
+        if tensor.meaning is not None
+    }
+    for axis, names in _shared_axes(spec).items():
+        inputs = " and ".join(f'"{name}"' for name in names)
+        found["dims", f"{_SHARED}{axis}"] = (
+            f"{_SHARED}{axis}: {inputs} are taken to be equally long, which the SavedModel does not say; "
+            'write "?" or a name of its own where one may differ.'
+        )
+    return found
+
+
+def _what_is_bound(tensor: TensorSpec) -> str:
+    return "image" if tensor.meaning is not None and tensor.meaning.image is not None else "min and max"
+
+
+def _inferred_tensor(spec: TensorSpec, batch: str | None, shared: AbstractSet[int]) -> Tensor:
     features = None
     if spec.features is not None:
         features = {name: inferred_feature(feature) for name, feature in spec.features.items()}
     if spec.shape is None:
-        return Tensor(spec.dtype, None, features=features)
+        return Tensor(spec.dtype, None, features=features, **_values(spec))
     shape: list[Dimension] = list(spec.shape)
     for axis, size in enumerate(spec.shape):
         if size is None and axis == 0 and batch is not None:
             shape[axis] = batch
-        elif (len(shape), axis) in shared and size is None:
-            shape[axis] = f"dim_{axis}"
-    return Tensor(spec.dtype, shape, features=features)
+        elif axis in shared and size is None:
+            shape[axis] = f"{_SHARED}{axis}"
+    return Tensor(spec.dtype, shape, features=features, **_values(spec))
+
+
+def _values(spec: TensorSpec) -> dict[str, Any]:
+    """Return what the graph tells of an input's values, as a contract states it."""
+    meaning = spec.meaning
+    if meaning is None:
+        return {}
+    if meaning.table_size is None:
+        return {"image": meaning.image}
+    largest = INTEGER_RANGES.get(spec.dtype, (0, meaning.table_size))[1]
+    return {"min": 0, "max": min(meaning.table_size - 1, largest)}
 
 
 def inferred_feature(spec: FeatureSpec) -> Feature:
@@ -128,11 +179,18 @@ def _completed_input(stated: Tensor, own: Tensor | None) -> Tensor:
         return completed
     # Nothing but the model's own shape could be sent where the contract leaves the rank open.
     shape = own.shape if completed.shape is None else completed.shape
-    is_plain = completed.encoding is None and completed.image is None and completed.values is None
-    features = completed.features
-    if own.features is not None and is_plain and completed.dtype == "string":
-        features = {**own.features, **(features or {})}
-    return replace(completed, shape=shape, features=features)
+    if completed.values is not None:
+        return replace(completed, shape=shape)
+    taken: dict[str, Any] = {}
+    if completed.dtype == "string" and completed.encoding is None and completed.image is None:
+        if own.features is not None:
+            taken["features"] = {**own.features, **(completed.features or {})}
+        elif completed.features is None and completed.strategy is None:
+            taken["image"] = own.image
+    elif own.max is not None and completed.max is None and completed.dtype == own.dtype and completed.strategy is None:
+        low = own.min if completed.min is None else completed.min
+        taken = {} if low is None or low > own.max else {"min": low, "max": own.max}
+    return replace(completed, shape=shape, **taken)
 
 
 def _completed_tensor(stated: Tensor, own: Tensor | None) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.contract.keys import dotted
@@ -13,7 +15,7 @@ from pytest_tfsig.contract.tensor import Tensor, has_default_tolerance
 from pytest_tfsig.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_tfsig.contract.agreement import Contract
     from pytest_tfsig.contract.latency import LatencyBudget
@@ -33,8 +35,16 @@ _HINTS: Final = {
 _LATENCY_HINT: Final = '# p99 = "25ms"   # or p50, p90, p95, "p99.9", mean, first_request, error_rate'
 
 
-def dumps(contract: Contract) -> str:
+Remarks = Mapping[tuple[str, str, str], str]
+"""Comments by place: the signature's name, ``inputs`` or ``dims``, and the name of the input or dimension."""
+
+
+def dumps(contract: Contract, remarks: Remarks | None = None) -> str:
     """Return the text of a contract file that ``loads`` reads back as an equal contract.
+
+    Args:
+        contract: The contract.
+        remarks: Sentences to write as comments where they belong.
 
     Raises:
         ContractError: The contract holds what a file cannot: a strategy that is a Python object.
@@ -43,26 +53,18 @@ def dumps(contract: Contract) -> str:
     if contract.model is not None:
         lines.append(f"model = {_value(str(contract.model))}\n")
     for signature in contract.signatures.values():
-        lines.extend(_signature(signature))
+        lines.extend(_signature(signature, remarks or {}))
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _signature(signature: Signature) -> Iterator[str]:
+def _signature(signature: Signature, remarks: Remarks) -> Iterator[str]:
     path: tuple[str, ...] = ("signatures", signature.name)
     yield f"[{_header(path)}]"
     yield f"method = {_value(signature.method)}\n"
     for side, tensors in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         for name, tensor in tensors.items():
-            yield from _tensor((*path, side, name), tensor, side)
-    if signature.dims:
-        yield from _table((*path, "dims"), {name: list(bounds) for name, bounds in signature.dims.items()})
-    elif signature.dimension_names:
-        yield f"# [{_header((*path, 'dims'))}]"
-        yield from (
-            f"# {_key(name)} = {list(signature.dim_range(name))}   # smallest and largest size that is sent"
-            for name in signature.dimension_names
-        )
-        yield ""
+            yield from _tensor((*path, side, name), tensor, side, remarks.get((signature.name, side, name)))
+    yield from _dims((*path, "dims"), signature, remarks)
     for budget in signature.latency:
         yield from _table((*path, "latency"), _budget(budget), is_list=True)
     if not signature.latency:
@@ -73,7 +75,24 @@ def _signature(signature: Signature) -> Iterator[str]:
         yield from _table((*path, "relations"), _relation(relation), is_list=True)
 
 
-def _tensor(path: tuple[str, ...], tensor: Tensor, side: str) -> Iterator[str]:
+def _dims(path: tuple[str, ...], signature: Signature, remarks: Remarks) -> Iterator[str]:
+    if signature.dims:
+        yield from _table(path, {name: list(bounds) for name, bounds in signature.dims.items()})
+    elif signature.dimension_names:
+        yield f"# [{_header(path)}]"
+        for name in signature.dimension_names:
+            yield f"# {_key(name)} = {list(signature.dim_range(name))}   # smallest and largest size that is sent"
+            if remark := remarks.get((signature.name, "dims", name)):
+                yield from _comment(remark)
+        yield ""
+
+
+def _comment(remark: str) -> list[str]:
+    # Names in it may hold what TOML allows nowhere.
+    return [f"# {line}" for line in textwrap.wrap("".join(c if c.isprintable() else " " for c in remark), 110)]
+
+
+def _tensor(path: tuple[str, ...], tensor: Tensor, side: str, remark: str | None = None) -> Iterator[str]:
     if tensor.strategy is not None and not isinstance(tensor.strategy, str):
         raise ContractError(f'{dotted(path)}: its strategy is a Python object; name it as "module:function" instead.')
     keys = _stated(tensor, leave_out=("features", "probabilities"))
@@ -85,7 +104,9 @@ def _tensor(path: tuple[str, ...], tensor: Tensor, side: str) -> Iterator[str]:
         keys["probabilities"] = _probabilities(tensor.probabilities, tensor.dtype)
     hint = _HINTS["string" if tensor.dtype == "string" else "output" if side == "outputs" else "number"]
     is_bare = not keys.keys() - {"dtype", "shape"} and tensor.features is None
-    yield from _table(path, keys, hint if is_bare else None)
+    if remark is not None:
+        hint = "\n".join(_comment(remark))
+    yield from _table(path, keys, hint if is_bare or remark is not None else None)
     if tensor.features is not None:
         yield f"[{_header((*path, 'features'))}]"
     for name, feature in (tensor.features or {}).items():

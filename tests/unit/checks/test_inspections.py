@@ -233,3 +233,13 @@ def test_what_was_not_tried_is_said(ids, says):
     assert result.verdict == "pass"
     assert result.message.partition("; ")[2].startswith(says)
     assert bool(says) == ("; " in result.message)
+    assert result.details.get("note", "").startswith(says)
+
+
+@pytest.mark.parametrize("length", ["dim_1", "time"])
+def test_sizes_that_only_an_inferred_contract_makes_equal_are_said(length):
+    inputs = {"x": Tensor("float32", ["batch", length, 2]), "mask": Tensor("float32", ["batch", length])}
+    signature = Signature(inputs=inputs, outputs={"y": Tensor("float32", ["batch"])})
+    result = outcome("outputs", lambda inputs: {"y": inputs["mask"].sum(axis=1)}, signature)
+    assert result.verdict == "pass"
+    assert ("were sent equally long: 'x' and 'mask' (dim_1)" in result.message) == (length == "dim_1")

@@ -36,6 +36,15 @@ def completed(signature, signature_spec):
             {"y": (None, 2)},
             [{"ids": ("batch", "dim_1"), "mask": ("batch", "dim_1"), "one": ("batch",)}, {"y": ("batch", 2)}],
         ),
+        (
+            {"frames": (None, None, 10), "mask": (None, None), "grid": (None, 4, None)},
+            {"y": (None, None)},
+            [
+                {"frames": ("batch", "dim_1", 10), "mask": ("batch", "dim_1"), "grid": ("batch", 4, None)},
+                {"y": ("batch", None)},
+            ],
+        ),
+        ({"x": (None, 3), "z": (None, 4), "k": (2,)}, {}, [{"x": ("dim_0", 3), "z": ("dim_0", 4), "k": (2,)}, {}]),
         ({}, {"y": (None,)}, [{}, {"y": (None,)}]),
     ],
 )
