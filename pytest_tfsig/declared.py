@@ -20,18 +20,27 @@ class Option:
         metavar: What stands for its value in --help.
         repeatable: Whether it may be given several times.
         flag: Whether it has no value.
+        bare: What its value is where it is given without one; None: it needs one.
     """
 
-    __slots__ = ("explanation", "flag", "metavar", "name", "repeatable")
+    __slots__ = ("bare", "explanation", "flag", "metavar", "name", "repeatable")
 
     def __init__(
-        self, name: str, explanation: str, metavar: str = "", *, repeatable: bool = False, flag: bool = False
+        self,
+        name: str,
+        explanation: str,
+        metavar: str = "",
+        *,
+        repeatable: bool = False,
+        flag: bool = False,
+        bare: str | None = None,
     ) -> None:
         self.name = name
         self.explanation = explanation
         self.metavar = metavar
         self.repeatable = repeatable
         self.flag = flag
+        self.bare = bare
 
     @property
     def key(self) -> str:
@@ -56,7 +65,12 @@ OPTIONS = (
     Option("max-examples", "inputs drawn for each check (default: 100)", "N"),
     Option("report", "write report.json, report.html and gl-code-quality.json into this folder", "DIR"),
     Option("update", "rewrite recorded examples with what the model answers now", flag=True),
-    Option("mutate", "measure how strong the contracts are", flag=True),
+    Option(
+        "mutate",
+        "measure how strong the contracts are: how many of a set of mutations they notice; with =PERCENT, fail below",
+        "PERCENT",
+        bare="0",
+    ),
     Option(
         "op-library",
         "custom ops for the embedded server: a library or a package; may be repeated",
@@ -75,6 +89,8 @@ def add(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         action = "store_true" if option.flag else "append" if option.repeatable else "store"
         keywords: dict[str, Any] = {} if option.flag else {"metavar": option.metavar}
+        if option.bare is not None:
+            keywords |= {"nargs": "?", "const": option.bare}
         group.addoption(
             f"--tfsig-{option.name}",
             action=action,

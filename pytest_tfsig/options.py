@@ -34,7 +34,7 @@ class Options:
         max_examples: Inputs drawn for each check.
         report: Where to write reports, or None.
         update: Whether recorded examples are rewritten.
-        mutate: Whether contract strength is measured.
+        mutate: The percentage of mutations that a contract must notice; 0: any; None: its strength is not measured.
         op_library: Libraries of custom ops.
         start_timeout: Seconds for a server to start.
         request_timeout: Seconds for an answer.
@@ -50,7 +50,7 @@ class Options:
     max_examples: int = 100
     report: Path | None = None
     update: bool = False
-    mutate: bool = False
+    mutate: float | None = None
     op_library: tuple[str, ...] = ()
     start_timeout: float = 60.0
     request_timeout: float = 60.0
@@ -93,7 +93,7 @@ def read(config: pytest.Config) -> Options:
         max_examples=_number("max-examples", value("max_examples"), 100, int),
         report=Path(report) if report else None,
         update=bool(value("update")),
-        mutate=bool(value("mutate")),
+        mutate=_percentage(value("mutate")),
         op_library=tuple(value("op_library") or ()),
         start_timeout=_number("start-timeout", value("start_timeout"), 60.0, float),
         request_timeout=_number("request-timeout", value("request_timeout"), 60.0, float),
@@ -111,6 +111,25 @@ def _number(name: str, given: Any, default: _Number, kind: Callable[[Any], _Numb
     if not 0 < number < float("inf"):
         raise UsageError(f"--tfsig-{name} {given}: a number above 0 is wanted, such as {default}")
     return number
+
+
+def _percentage(given: Any) -> float | None:
+    """Returns what --tfsig-mutate asks for; in an ini file it is switched on and off by a word, too."""
+    word = str(given or "").strip().lower()
+    if word in {"", "false", "no", "off"}:
+        return None
+    if word in {"true", "yes", "on"}:
+        return 0.0
+    try:
+        percent = float(word.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:  # noqa: PLR2004 - percent
+        raise UsageError(
+            f"--tfsig-mutate {given}: a percentage from 0 to 100 is wanted, as in --tfsig-mutate=90; to measure alone, "
+            "put it behind the tests that are named, or write --tfsig-mutate=0"
+        )
+    return percent
 
 
 def _server(given: Any) -> str:

@@ -182,7 +182,12 @@ class _Pair:
                 raise Violation("differs as much")
 
         explored = explore(
-            self.subject.signature, examine, max_examples=1, seed=self.subject.settings.seed, seeds=[worst]
+            self.subject.signature,
+            examine,
+            max_examples=1,
+            seed=self.subject.settings.seed,
+            seeds=[worst],
+            shrink_requests=self.subject.settings.shrink_requests,
         )
         return worst if explored.falsifying is None else explored.falsifying
 

@@ -51,7 +51,8 @@ def _gated(subject: Subject, shape: LoadShape, budgets: list[LatencyBudget]) -> 
     def ping() -> None:
         subject.model.status(transport=transport)
 
-    return gate(budgets, send, _inputs(subject, shape.batch), ping=ping, seed=subject.settings.seed)
+    settings = subject.settings
+    return gate(budgets, send, _inputs(subject, shape.batch), ping=ping, seed=settings.seed, clock=settings.clock)
 
 
 def _load_anew(subject: Subject) -> None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pytest_tfsig.checks.subject import Observation, Subject
 
 
-class _NoAnswerInTime(Exception):  # noqa: N818 - it ends a pass, it is no error
-    """A request timed out: a pass of such would take hours."""
+class _Over(Exception):  # noqa: N818 - it ends a pass, it is no error
+    """A pass ends early: a request timed out, and a pass of such would take hours; or the first violation is enough."""
 
 
 def make(subject: Subject) -> SharedPass:
     """Draws the inputs, asks the server once for each and shows every answer to every inspection.
 
-    No inspection stops the pass, so that each sees all inputs; only a dead or silent server does.
+    No inspection stops the pass, so that each sees all inputs, but for the hasty; only a dead or silent server does.
     """
     seen = SharedPass()
     inspections = [entry for entry in applicable(subject.signature) if entry.inspects]
@@ -37,7 +37,9 @@ def make(subject: Subject) -> SharedPass:
         for entry in inspections:
             _show(subject, entry, observation, seen)
         if observation.error is not None and observation.error.code == "DEADLINE_EXCEEDED":
-            raise _NoAnswerInTime
+            raise _Over
+        if subject.settings.hasty and seen.found:
+            raise _Over
 
     try:
         explore(
@@ -47,7 +49,7 @@ def make(subject: Subject) -> SharedPass:
             seed=subject.settings.seed,
             database=subject.settings.database,
         )
-    except _NoAnswerInTime:
+    except _Over:
         pass
     except ServerDied as died:
         seen.died = died

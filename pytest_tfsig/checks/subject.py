@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError, UsageError
 from pytest_tfsig.progress import Meter
+from pytest_tfsig.strategies.explore import SHRINK_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ class Settings:
         files: Folder for inputs that are too large to print.
         under_xdist: Whether other test processes load the machine at the same time.
         update: Whether recorded examples are rewritten with what is answered now.
+        hasty: Whether the first violation is enough, and no smaller input is looked for.
+        clock: Tells the time, in seconds, where requests are timed.
     """
 
     max_examples: int = 100
@@ -51,6 +54,13 @@ class Settings:
     files: Path | None = None
     under_xdist: bool = False
     update: bool = False
+    hasty: bool = False
+    clock: Callable[[], float] = time.perf_counter
+
+    @property
+    def shrink_requests(self) -> int:
+        """How many requests a search may spend on making a violation's inputs smaller."""
+        return 0 if self.hasty else SHRINK_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)

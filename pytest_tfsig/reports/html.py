@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.contract import shape_text
+from pytest_tfsig.reports import strength
 from pytest_tfsig.reports.files import write_whole
 from pytest_tfsig.reports.result import VERDICTS
 from pytest_tfsig.reports.shown import ABOUT_RELEASE, Pictures, shown, tables
@@ -57,7 +59,7 @@ def render(report: Mapping[str, Any]) -> str:
     return environment.from_string(template).render(
         report=report,
         SYMBOLS=SYMBOLS,
-        headline=_headline(counts),
+        headline=_headline([result for result in results if not result["pending"]]) + _of_pending(results),
         models=list(_models(report, Markup)),
         environment=list(_environment(report)),
         broken=broken,
@@ -82,8 +84,9 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _headline(counts: Mapping[Verdict, int]) -> str:
-    judged = sum(counts.values()) - counts["skip"]
+def _headline(results: Sequence[Mapping[str, Any]]) -> str:
+    counts = Counter(result["verdict"] for result in results)
+    judged = len(results) - counts["skip"]
     if judged == 0:
         return "nothing was judged"
     if counts["pass"] == judged:
@@ -93,6 +96,11 @@ def _headline(counts: Mapping[Verdict, int]) -> str:
     return f"{counts['pass']} of {judged} checks hold: {told}"
 
 
+def _of_pending(results: Sequence[Mapping[str, Any]]) -> str:
+    broken = sum(result["pending"] and result["verdict"] not in {"pass", "skip"} for result in results)
+    return f"; {broken} of pending contracts do not, which fails nothing" if broken else ""
+
+
 def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
     """Yields what the page shows of each model: the worst first, otherwise in the order in which they came."""
     numbered = list(enumerate(report["results"], 1))
@@ -100,14 +108,15 @@ def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
     found = []
     for index, model in enumerate(report["models"]):
         own = [(number, result) for number, result in numbered if result["model_index"] == index]
-        seen = {result["verdict"] for _, result in own}
-        judged = sum(result["verdict"] != "skip" for _, result in own)
+        gating = [result for _, result in own if not result["pending"]]
+        seen = {result["verdict"] for result in gating} | {"skip"}
+        judged = sum(result["verdict"] != "skip" for result in gating)
         found.append(
             {
                 **model,
                 "title": model["name"] if model["version"] is None else f"{model['name']} / {model['version']}",
                 "verdict": next(verdict for verdict in VERDICTS if verdict in seen),
-                "passed": sum(result["verdict"] == "pass" for _, result in own),
+                "passed": sum(result["verdict"] == "pass" for result in gating),
                 "judged": judged,
                 "examples": sum(result["examples"] for _, result in own),
                 "seconds": sum(result["seconds"] for _, result in own),
@@ -116,6 +125,7 @@ def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
                 "tables": [_table(name, each) for name, each in model.get("signatures", {}).items()],
                 "groups": list(_groups(own, markup, pictures)),
                 "release": list(_about_release(own)),
+                "strength": [_strength(entry) for entry in report.get("strength", ()) if entry["model_index"] == index],
             }
         )
     yield from sorted(found, key=lambda model: VERDICTS.index(model["verdict"]))
@@ -124,12 +134,18 @@ def _models(report: Mapping[str, Any], markup: Any) -> Iterator[dict[str, Any]]:
 def _groups(
     results: Sequence[tuple[int, Mapping[str, Any]]], markup: Any, pictures: Pictures
 ) -> Iterator[dict[str, Any]]:
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str, bool], list[dict[str, Any]]] = {}
     for number, result in results:
-        key = (result["signature"], result["contract"])
+        key = (result["signature"], result["contract"], result["consumer"], result["pending"])
         groups.setdefault(key, []).append(shown(number, result, markup, pictures))
-    for (signature, contract), results_shown in groups.items():
-        yield {"signature": signature, "contract": contract, "results": results_shown}
+    for (signature, contract, consumer, pending), results_shown in groups.items():
+        yield {
+            "signature": signature,
+            "contract": contract,
+            "consumer": consumer,
+            "pending": pending,
+            "results": results_shown,
+        }
 
 
 def _about_release(results: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -140,6 +156,23 @@ def _about_release(results: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator
             for table in tables(result["details"])[0]:
                 title = f"{titles[result['check']]}, {result['signature']}"
                 yield {**table, "title": title, "number": number, "verdict": result["verdict"]}
+
+
+def _strength(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the page shows of a contract's strength: what survived first, with the line that it lacks."""
+    applied = entry["killed"] + entry["survived"]
+    in_file = entry["contract"].endswith(".toml")
+    survivors = strength.survivors(entry)
+    others = [one for one in entry["mutations"] if one not in survivors]
+    return {
+        **entry,
+        "applied": applied,
+        "percent": 100 * entry["killed"] // applied if applied else 0,
+        "survivors": [
+            {**one, "name": strength.name(one), "advice": strength.advice(one, in_file=in_file)} for one in survivors
+        ],
+        "others": [{**one, "name": strength.name(one)} for one in others],
+    }
 
 
 def _table(name: str, signature: Mapping[str, Any]) -> dict[str, Any]:
