@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_tfsig.savedmodel.dtypes import dtype_name
-from pytest_tfsig.savedmodel.graph import Graph, Scope, node_of
+from pytest_tfsig.savedmodel.flow import Place, Use, origin, uses
+from pytest_tfsig.savedmodel.graph import Graph, data_inputs
 from pytest_tfsig.savedmodel.specs import FeatureSpec, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Ops through which a serialized example stays that example: same strings, perhaps in another shape or one by one.
-_TRANSPARENT: Final = frozenset(
+STRING_CARRIERS: Final = frozenset(
     {"Identity", "IdentityN", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault", "Snapshot"}
     | {"Reshape", "ExpandDims", "Squeeze", "Gather", "GatherV2", "StridedSlice", "Pack", "Unpack", "ConcatV2"}
     | {"TensorListFromTensor", "TensorListGetItem", "TensorArrayScatterV3", "TensorArrayReadV3"}
 )
-_DEEPEST: Final = 64
+"""Ops whose output strings are their input strings, perhaps in another shape or one by one."""
+
+_CONSTANT_CARRIERS: Final = frozenset({"Identity", "Reshape", "ExpandDims"})
 _TYPECODES: Final = {"float32": ("f", "float_val"), "int64": ("q", "int64_val")}
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A place in the graph: a scope, and the call that led there."""
-
-    scope: Scope
-    call: Any = None
-    first: int = 0
-    caller: _Frame | None = None
-    depth: int = 0
 
 
 def features_of(graph: Graph, tensor_name: str) -> dict[str, FeatureSpec] | None:
@@ -43,58 +33,43 @@ def features_of(graph: Graph, tensor_name: str) -> dict[str, FeatureSpec] | None
     """
     found: dict[str, FeatureSpec] = {}
     is_parsed = False
-    for node, frame in _parsers(graph, node_of(tensor_name)):
-        is_parsed = True
-        for spec in _PARSERS[node.op](node, frame):
-            found.setdefault(spec.name, spec)
+    for use in uses(graph, tensor_name, _passes):
+        if use.node.op in _PARSERS and use.index == 0:
+            is_parsed = True
+            for spec in _PARSERS[use.node.op](use.node, use.place):
+                found.setdefault(spec.name, spec)
     return dict(sorted(found.items())) if is_parsed else None
 
 
-def _parsers(graph: Graph, start: str) -> Iterator[tuple[Any, _Frame]]:
-    """Yield the parse ops that the tensor of ``start`` feeds as serialized examples, through calls and identities."""
-    waiting = [(start, _Frame(graph.main))]
-    seen: set[tuple[int, str]] = set()
-    while waiting:
-        name, frame = waiting.pop()
-        if (id(frame.scope), name) in seen or frame.depth > _DEEPEST:
-            continue
-        seen.add((id(frame.scope), name))
-        for node, index in frame.scope.consumers.get(name, ()):
-            if node.op in _PARSERS and index == 0:
-                yield node, frame
-            elif node.op in _TRANSPARENT:
-                waiting.append((node.name, frame))
-            for scope, first in graph.calls(node):
-                if 0 <= index - first < len(scope.arguments):
-                    inner = _Frame(scope, node, first, frame, frame.depth + 1)
-                    waiting.append((scope.arguments[index - first], inner))
+def _passes(use: Use) -> bool:
+    return use.node.op in STRING_CARRIERS
 
 
-def _parse_example(node: Any, frame: _Frame) -> Iterator[FeatureSpec]:
+def _parse_example(node: Any, place: Place) -> Iterator[FeatureSpec]:
     """Read ParseExample: serialized, names, a key tensor for each sparse and dense feature, dense defaults."""
     sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
-    keys = [_strings(_constant(frame, tensor)) for tensor in _data_inputs(node)[2 : 2 + sparse + dense]]
+    keys = [_strings(_constant(place, tensor)) for tensor in data_inputs(node)[2 : 2 + sparse + dense]]
     names = [key[0] if key else "" for key in keys]
     yield from _variable(names[:sparse], node.attr["sparse_types"], "variable")
-    yield from _dense(node, frame, names[sparse:], _data_inputs(node)[2 + sparse + dense :])
+    yield from _dense(node, place, names[sparse:], data_inputs(node)[2 + sparse + dense :])
 
 
-def _parse_example_v2(node: Any, frame: _Frame) -> Iterator[FeatureSpec]:
+def _parse_example_v2(node: Any, place: Place) -> Iterator[FeatureSpec]:
     """Read ParseExampleV2: serialized, names, a vector of keys for each kind, dense defaults."""
-    inputs = _data_inputs(node)
-    sparse, dense, ragged = (_strings(_constant(frame, tensor)) for tensor in inputs[2:5])
+    inputs = data_inputs(node)
+    sparse, dense, ragged = (_strings(_constant(place, tensor)) for tensor in inputs[2:5])
     yield from _variable(sparse, node.attr["sparse_types"], "variable")
     yield from _variable(ragged, node.attr["ragged_value_types"], "ragged")
-    yield from _dense(node, frame, dense, inputs[5:])
+    yield from _dense(node, place, dense, inputs[5:])
 
 
-def _parse_single_example(node: Any, frame: _Frame) -> Iterator[FeatureSpec]:
+def _parse_single_example(node: Any, place: Place) -> Iterator[FeatureSpec]:
     """Read ParseSingleExample: serialized, dense defaults; keys are attributes."""
     sparse, dense = (
         [key.decode("utf-8", "replace") for key in node.attr[name].list.s] for name in ("sparse_keys", "dense_keys")
     )
     yield from _variable(sparse, node.attr["sparse_types"], "variable")
-    yield from _dense(node, frame, dense, _data_inputs(node)[1:])
+    yield from _dense(node, place, dense, data_inputs(node)[1:])
 
 
 _PARSERS: Final = {
@@ -109,40 +84,19 @@ def _variable(names: list[str], types: Any, kind: Literal["variable", "ragged"])
         yield FeatureSpec(name, dtype_name(dtype), None, kind)
 
 
-def _dense(node: Any, frame: _Frame, names: list[str], defaults: list[str]) -> Iterator[FeatureSpec]:
+def _dense(node: Any, place: Place, names: list[str], defaults: list[str]) -> Iterator[FeatureSpec]:
     types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
     for name, dtype, shape, tensor in zip(names, types, shapes, defaults, strict=False):
         sizes = shape_of(shape)
         varies = sizes is None or any(size is None for size in sizes)
-        default = _default(_constant(frame, tensor), sizes)
+        default = _default(_constant(place, tensor), sizes)
         yield FeatureSpec(name, dtype_name(dtype), sizes, "variable" if varies else "fixed", default)
 
 
-def _constant(frame: _Frame, tensor: str) -> Any:
-    """Return the TensorProto behind a tensor, looking through identities and up through the calls; or None."""
-    place: _Frame | None = frame
-    seen: set[tuple[int, str]] = set()
-    while place is not None and (id(place), node_of(tensor)) not in seen:
-        name = node_of(tensor)
-        seen.add((id(place), name))
-        if name in place.scope.arguments:
-            index = place.scope.arguments.index(name) + place.first
-            inputs = _data_inputs(place.call)
-            if index >= len(inputs):
-                return None
-            tensor, place = inputs[index], place.caller
-            continue
-        node = place.scope.nodes.get(name)
-        if node is not None and node.op == "Const":
-            return node.attr["value"].tensor
-        if node is None or node.op not in {"Identity", "Reshape", "ExpandDims"} or not node.input:
-            return None
-        tensor = node.input[0]
-    return None
-
-
-def _data_inputs(node: Any) -> list[str]:
-    return [tensor for tensor in node.input if not tensor.startswith("^")]
+def _constant(place: Place, tensor: str) -> Any:
+    """Return the TensorProto behind a tensor; or None."""
+    node = origin(place, tensor, _CONSTANT_CARRIERS)
+    return node.attr["value"].tensor if node is not None and node.op == "Const" else None
 
 
 def _strings(proto: Any) -> list[str]:

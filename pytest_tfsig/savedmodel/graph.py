@@ -15,6 +15,17 @@ def node_of(tensor: str) -> str:
     return tensor.lstrip("^").partition(":")[0]
 
 
+def output_of(tensor: str) -> int:
+    """Return which of its node's outputs a tensor is: 0 for ``"a"``, 1 for ``"a:1"`` and for ``"a:out:1"``."""
+    last = tensor.rpartition(":")[2]
+    return int(last) if last.isdecimal() and ":" in tensor else 0
+
+
+def data_inputs(node: Any) -> list[str]:
+    """Return a node's inputs without those that only order it after others."""
+    return [tensor for tensor in node.input if not tensor.startswith("^")]
+
+
 @dataclass
 class Scope:
     """The nodes that see each other's tensors: the main graph, or one function's body.
@@ -22,19 +33,20 @@ class Scope:
     Attributes:
         nodes: NodeDefs by name.
         arguments: The function's arguments, in order; none in the main graph.
+        returns: The tensors that the function returns, in order; none in the main graph.
     """
 
     nodes: dict[str, Any]
     arguments: list[str] = field(default_factory=list)
+    returns: list[str] = field(default_factory=list)
 
     @cached_property
     def consumers(self) -> dict[str, list[tuple[Any, int]]]:
         """Per node or argument, the nodes it feeds and the index of that input; control inputs left out."""
         found: dict[str, list[tuple[Any, int]]] = {}
         for node in self.nodes.values():
-            for index, tensor in enumerate(node.input):
-                if not tensor.startswith("^"):
-                    found.setdefault(node_of(tensor), []).append((node, index))
+            for index, tensor in enumerate(data_inputs(node)):
+                found.setdefault(node_of(tensor), []).append((node, index))
         return found
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
@@ -62,7 +74,9 @@ class Graph:
         if name not in self._functions and name in self._definitions:
             definition = self._definitions[name]
             nodes = {node.name: node for node in definition.node_def}
-            self._functions[name] = Scope(nodes, [argument.name for argument in definition.signature.input_arg])
+            arguments = [argument.name for argument in definition.signature.input_arg]
+            returns = [definition.ret[output.name] for output in definition.signature.output_arg]
+            self._functions[name] = Scope(nodes, arguments, returns)
         return self._functions.get(name)
 
     def functions(self) -> Iterator[Scope]:

@@ -14,6 +14,7 @@ from pytest_tfsig.savedmodel.dtypes import COMPLEX_DTYPES, HALF_DTYPES
 from pytest_tfsig.savedmodel.examples import features_of
 from pytest_tfsig.savedmodel.files import read_graph_file, resolve
 from pytest_tfsig.savedmodel.graph import Graph, node_of
+from pytest_tfsig.savedmodel.meanings import image_of, indices_of
 from pytest_tfsig.savedmodel.restore import read_variables, restored_variables
 from pytest_tfsig.savedmodel.specs import SignatureSpec, TensorSpec, signature_spec
 
@@ -139,14 +140,17 @@ def _served_graph(file: Path, saved_model: Any) -> Any:
 
 
 def _signature(name: str, definition: Any, graph: Graph) -> SignatureSpec:
-    features = {}
+    features, meanings = {}, {}
     for key, info in definition.inputs.items():
-        found = (
-            features_of(graph, info.name) if info.dtype == protos.DataType.Value("DT_STRING") and info.name else None
-        )
+        if not info.name:
+            continue
+        is_text = info.dtype == protos.DataType.Value("DT_STRING")
+        found = features_of(graph, info.name) if is_text else None
         if found is not None:
             features[key] = found
-    return signature_spec(name, definition, features)
+        elif (meaning := (image_of if is_text else indices_of)(graph, info.name)) is not None:
+            meanings[key] = meaning
+    return signature_spec(name, definition, features, meanings)
 
 
 def _warnings(meta_graph: Any, graph: Graph, signatures: dict[str, SignatureSpec]) -> Iterator[ModelWarning]:

@@ -42,6 +42,21 @@ class FeatureSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the graph takes the values of an input for.
+
+    Attributes:
+        image: The format of an image file that it decodes them as, or None.
+        table_size: The number of rows of the smallest table that it looks them up in, or None.
+        source: What the graph does with them, as the end of a sentence that begins "the graph".
+    """
+
+    image: Literal["png", "jpeg"] | None = None
+    table_size: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output of a signature.
 
@@ -52,6 +67,7 @@ class TensorSpec:
         tensor_name: The graph's tensor, ``node:index``; empty for a sparse or composite one.
         features: The features that the graph parses out of this string input, or None.
         encoding: How the tensor travels; TensorFlow Serving answers for dense ones only.
+        meaning: What the graph takes this input's values for; None where that cannot be told.
     """
 
     name: str
@@ -60,6 +76,7 @@ class TensorSpec:
     tensor_name: str = ""
     features: Mapping[str, FeatureSpec] | None = None
     encoding: Literal["dense", "sparse", "composite"] = "dense"
+    meaning: Meaning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +115,10 @@ def signatures_from_metadata(signatures: Any) -> dict[str, SignatureSpec]:
 
 
 def signature_spec(
-    name: str, definition: Any, features: Mapping[str, Mapping[str, FeatureSpec]] | None = None
+    name: str,
+    definition: Any,
+    features: Mapping[str, Mapping[str, FeatureSpec]] | None = None,
+    meanings: Mapping[str, Meaning] | None = None,
 ) -> SignatureSpec:
     """Return a SignatureDef as a spec.
 
@@ -106,25 +126,31 @@ def signature_spec(
         name: The signature's key.
         definition: The SignatureDef.
         features: The features of tf.Example inputs, by input name.
+        meanings: What the graph takes other inputs for, by input name.
     """
-    found = features or {}
+    found, meant = features or {}, meanings or {}
     return SignatureSpec(
         name,
         definition.method_name.removeprefix(_METHOD_PREFIX) or "predict",
-        {key: _tensor_spec(key, definition.inputs[key], found.get(key)) for key in sorted(definition.inputs)},
+        {
+            key: _tensor_spec(key, definition.inputs[key], found.get(key), meant.get(key))
+            for key in sorted(definition.inputs)
+        },
         {key: _tensor_spec(key, definition.outputs[key]) for key in sorted(definition.outputs)},
         frozenset(definition.defaults),
         {key: spec for specs in found.values() for key, spec in specs.items()} if found else None,
     )
 
 
-def _tensor_spec(name: str, info: Any, features: Mapping[str, FeatureSpec] | None = None) -> TensorSpec:
+def _tensor_spec(
+    name: str, info: Any, features: Mapping[str, FeatureSpec] | None = None, meaning: Meaning | None = None
+) -> TensorSpec:
     encoding: Literal["dense", "sparse", "composite"] = "dense"
     if info.HasField("coo_sparse"):
         encoding = "sparse"
     elif info.HasField("composite_tensor"):
         encoding = "composite"
-    return TensorSpec(name, dtype_name(info.dtype), shape_of(info.tensor_shape), info.name, features, encoding)
+    return TensorSpec(name, dtype_name(info.dtype), shape_of(info.tensor_shape), info.name, features, encoding, meaning)
 
 
 def shape_of(shape: Any) -> tuple[int | None, ...] | None:

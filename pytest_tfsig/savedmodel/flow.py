@@ -1,0 +1,128 @@
+"""The flow of a tensor through a graph: into functions and out of them, through ops that pass it on, to its uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_tfsig.savedmodel.graph import Graph, Scope, data_inputs, node_of, output_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_DEEPEST: Final = 64
+_LOOPS: Final = frozenset({"While", "StatelessWhile"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a graph something is: a scope, and the calls that lead there.
+
+    Attributes:
+        scope: The main graph or a function's body.
+        call: The node that calls the function; None in the main graph.
+        first: Which of the call's inputs is the function's first argument.
+        caller: The place of the call.
+        depth: How many calls lead here.
+    """
+
+    scope: Scope
+    call: Any = None
+    first: int = 0
+    caller: Place | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An op that takes a tensor and does not merely pass it on.
+
+    Attributes:
+        node: The op.
+        index: Which of its inputs the tensor is.
+        place: Where the op is.
+    """
+
+    node: Any
+    index: int
+    place: Place
+
+
+def uses(graph: Graph, tensor: str, passes: Callable[[Use], bool]) -> Iterator[Use]:
+    """Yield every use of a tensor of the main graph, wherever calls and ops that pass it on carry it.
+
+    Args:
+        graph: The graph.
+        tensor: The tensor's name, such as ``serving_default_examples:0``.
+        passes: Says whether an op's outputs are its input again: these are followed and not yielded.
+    """
+    waiting: list[tuple[str, int, Place]] = [(node_of(tensor), output_of(tensor), Place(graph.main))]
+    seen: set[tuple[int, str, int, int]] = set()
+    while waiting:
+        name, output, place = waiting.pop()
+        key = id(place.scope), name, output, id(place.call)
+        if key in seen or place.depth > _DEEPEST:
+            continue
+        seen.add(key)
+        waiting += _returned(name, output, place)
+        for node, index in place.scope.consumers.get(name, ()):
+            if output_of(data_inputs(node)[index]) != output:
+                continue
+            entered = list(_entered(graph, node, index, place))
+            use = Use(node, index, place)
+            waiting += entered
+            if passes(use):
+                # An identity of many tensors passes each on as itself; what is taken apart is in every part.
+                parts = [index] if node.op == "IdentityN" else range(_parts(node))
+                waiting += [(node.name, part, place) for part in parts]
+            elif not entered:
+                yield use
+
+
+def _parts(node: Any) -> int:
+    return max(1, int(node.attr["num"].i)) if node.op == "Unpack" else 1
+
+
+def _entered(graph: Graph, node: Any, index: int, place: Place) -> Iterator[tuple[str, int, Place]]:
+    for scope, first in graph.calls(node):
+        if 0 <= index - first < len(scope.arguments):
+            inner = Place(scope, node, first, place, place.depth + 1)
+            yield scope.arguments[index - first], 0, inner
+
+
+def _returned(name: str, output: int, place: Place) -> Iterator[tuple[str, int, Place]]:
+    """Yield where a tensor goes on that its function returns; a loop's body returns to its own arguments as well."""
+    if place.caller is None:
+        return
+    for number, tensor in enumerate(place.scope.returns):
+        if node_of(tensor) == name and output_of(tensor) == output:
+            yield place.call.name, number, place.caller
+            if place.call.op in _LOOPS and number < len(place.scope.arguments):
+                yield place.scope.arguments[number], 0, place
+
+
+def origin(place: Place, tensor: str, carriers: frozenset[str]) -> Any:
+    """Return the node that makes a tensor, looked for through carriers and up through the calls; or None.
+
+    Args:
+        place: Where the tensor is.
+        tensor: Its name there.
+        carriers: Ops whose first input is looked for in their stead.
+    """
+    at: Place | None = place
+    seen: set[tuple[int, str]] = set()
+    while at is not None and (id(at), node_of(tensor)) not in seen:
+        name = node_of(tensor)
+        seen.add((id(at), name))
+        if name in at.scope.arguments:
+            index = at.scope.arguments.index(name) + at.first
+            inputs = data_inputs(at.call)
+            if index >= len(inputs):
+                return None
+            tensor, at = inputs[index], at.caller
+            continue
+        node = at.scope.nodes.get(name)
+        if node is None or node.op not in carriers or not node.input:
+            return node
+        tensor = node.input[0]
+    return None
