@@ -39,6 +39,13 @@ class Target:
     source: str = ""
     file: Path | None = None
 
+    @property
+    def consumer(self) -> str:
+        """Whose contract it is: as the contract says, else its file's name; "" where it is inferred."""
+        if self.contract.consumer or self.file is None:
+            return self.contract.consumer
+        return self.file.name.removesuffix(".tfsig.toml").removesuffix(".py")
+
 
 class Judge(Protocol):
     """What a model under test needs of the session that it belongs to."""

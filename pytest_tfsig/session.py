@@ -175,6 +175,8 @@ class Session:
             seed=self._settings(self._models.of(target), signature).seed,
             contract_file="" if target.file is None else str(target.file.absolute()),
             contract_sha256=_sha256_of(target.file),
+            consumer=target.consumer,
+            pending=target.contract.pending,
             **told,
         )
         return result, outcome

@@ -85,8 +85,15 @@ def judge(item: pytest.Item, case: Case) -> None:
     item.stash[RESULT] = result.as_dict()
     item.user_properties.append(("tfsig_verdict", result.verdict))
     item.user_properties.append(("tfsig_model", f"{result.model.name}/{result.model.version}"))
+    if result.consumer:
+        item.user_properties.append(("tfsig_consumer", result.consumer))
     if outcome.verdict == "skip":
         pytest.skip(outcome.message)
+    if result.pending and result.verdict != "pass":
+        from pytest_tfsig.reports.visible import first_line
+
+        whose = f" of {result.consumer}" if result.consumer else ""
+        pytest.xfail(f"pending contract{whose}: {result.verdict}: {first_line(result.message)}")
     if outcome.violation is not None and outcome.verdict == "fail":
         raise outcome.violation
     if outcome.verdict in {"error", "inconclusive"}:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfsig.errors import ContractError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pytest
 
@@ -143,7 +143,7 @@ def _file_of(node: Any) -> Path:
 def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootpath: Path, test: str) -> Target:
     from pytest_tfsig.models import Target
 
-    contract, source, stated_model, stated_in = _contract(markers)
+    contract, source, stated_model, stated_in = _contract(markers, test)
     name = None
     model = options.model
     for marker, file in markers:
@@ -173,26 +173,44 @@ def _located(path: str, file: Path, rootpath: Path) -> str:
     return str(beside if beside.exists() else rootpath / path)
 
 
-def _contract(markers: list[tuple[pytest.Mark, Path]]) -> tuple[Any, str, str | None, Path | None]:
+def _contract(markers: list[tuple[pytest.Mark, Path]], test: str) -> tuple[Any, str, str | None, Path | None]:
     """Returns the contract of all markers together, where it is written, the model that it names, and its file."""
     from pytest_tfsig.contract import Contract
 
     signatures: dict[str, Any] = {}
+    stated: list[Contract] = []
     sources: list[str] = []
     model = nearest = None
     for marker, file in markers:
         if marker.name != "tfsig_contract":
             continue
         contract = _one_contract(marker, file)
-        for name, signature in contract.signatures.items():
-            signatures.setdefault(name, signature)  # the nearest wins
+        if not contract.signatures or contract.signatures.keys() - signatures.keys():
+            stated.append(contract)
+        signatures = {**contract.signatures, **signatures}  # the nearest wins
         model = model or contract.model
         nearest = nearest or _stated_in(marker, file)
         if contract.source not in sources:
             sources.append(contract.source)
     signatures = _with_latency(signatures, markers)
     source = ", ".join(sources)
-    return Contract(signatures, None, source or "contract"), source, None if model is None else str(model), nearest
+    contract = Contract(signatures, None, source or "contract", _consumer(stated, test), _is_pending(stated, test))
+    return contract, source, None if model is None else str(model), nearest
+
+
+def _consumer(stated: Sequence[Contract], test: str) -> str:
+    named = {contract.consumer: None for contract in stated if contract.consumer}
+    if len(named) > 1:
+        told = " and ".join(map(repr, named))
+        raise ContractError(f"{test} states contracts of several consumers, {told}: give each a test of its own")
+    return next(iter(named), "")
+
+
+def _is_pending(stated: Sequence[Contract], test: str) -> bool:
+    pending = {contract.pending for contract in stated}
+    if len(pending) > 1:
+        raise ContractError(f"{test} states contracts of which only some are pending: give those a test of their own")
+    return pending == {True}
 
 
 def _stated_in(marker: pytest.Mark, file: Path) -> Path:
@@ -201,7 +219,7 @@ def _stated_in(marker: pytest.Mark, file: Path) -> Path:
     return file.parent / named if named.endswith(".toml") else file
 
 
-_FIELDS = ("inputs", "outputs", "dims", "method", "latency", "checks", "relations")
+_FIELDS = ("inputs", "outputs", "dims", "method", "latency", "checks", "relations", "consumer", "pending")
 
 
 def _one_contract(marker: pytest.Mark, file: Path) -> Any:
@@ -220,8 +238,9 @@ def _one_contract(marker: pytest.Mark, file: Path) -> Any:
             f"{file.name}: tfsig_contract has no argument {min(unknown)!r}; it has {', '.join(_FIELDS)}"
         )
     stated = {key: value for key, value in marker.kwargs.items() if value is not None}
+    whose = {key: stated.pop(key) for key in ("consumer", "pending") if key in stated}
     try:
-        return Contract({str(first): Signature(str(first), **stated)}, None, file.name)
+        return Contract({str(first): Signature(str(first), **stated)}, None, file.name, **whose)
     except ContractError as error:
         raise ContractError(f"{file.name}: tfsig_contract({str(first)!r}): {error}") from None
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.contract.completion import complete, inferred_signature
-from pytest_tfsig.contract.keys import at
+from pytest_tfsig.contract.keys import KeyedError, at
 from pytest_tfsig.contract.naming import suggestion
 from pytest_tfsig.errors import ContractError
 
@@ -27,13 +27,24 @@ class Contract:
         signatures: By name; empty: every signature of the SavedModel, as it declares itself.
         model: The SavedModel that the contract names, an absolute path, or None.
         source: Where the contract is written, for messages.
+        consumer: Whose contract it is, such as "search-api"; "": it does not say.
+        pending: Whether what does not hold is reported and fails nothing: a new consumer's contract.
+
+    Raises:
+        ContractError: A signature is filed under another name, or the consumer's name is not one line of text.
     """
 
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     model: Path | None = None
     source: str = "contract"
+    consumer: str = ""
+    pending: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.consumer, str) or not self.consumer.isprintable():
+            raise KeyedError(("consumer",), f"{self.consumer!r} is no name; write one line of text.")
+        if not isinstance(self.pending, bool):
+            raise KeyedError(("pending",), f"{self.pending!r} is neither true nor false.")
         for name, signature in self.signatures.items():
             if name != signature.name:
                 raise ContractError(f'{self.source}: signature "{signature.name}" is filed under "{name}".')

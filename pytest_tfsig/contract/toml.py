@@ -73,6 +73,8 @@ class _ContractTable(msgspec.Struct, forbid_unknown_fields=True):
     """The keys at the top of a contract file."""
 
     model: str | None = None
+    consumer: str | None = None
+    pending: bool = False
     signatures: dict[str, dict[str, Any]] = {}
 
 
@@ -206,7 +208,9 @@ def _contract(document: Mapping[str, Any], source: str, directory: Path) -> Cont
     model = None if table.model is None else Path(os.path.abspath(directory / Path(table.model).expanduser()))  # noqa: PTH100 - resolve() would follow links, absolute() keeps ".."
     if table.model == "":
         raise KeyedError(("model",), "empty; write the SavedModel's path or remove the key.")
-    return Contract(signatures, model, source)
+    if table.consumer is not None and not table.consumer.strip():
+        raise KeyedError(("consumer",), "empty; write whose contract it is or remove the key.")
+    return Contract(signatures, model, source, table.consumer or "", table.pending)
 
 
 def _signature(name: str, stated: Mapping[str, Any], path: KeyPath) -> Signature:

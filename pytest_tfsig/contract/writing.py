@@ -52,6 +52,10 @@ def dumps(contract: Contract, remarks: Remarks | None = None) -> str:
     lines = [_HEADER]
     if contract.model is not None:
         lines.append(f"model = {_value(str(contract.model))}\n")
+    if contract.consumer:
+        lines.append(f"consumer = {_value(contract.consumer)}\n")
+    if contract.pending:
+        lines.append("pending = true\n")
     for signature in contract.signatures.values():
         lines.extend(_signature(signature, remarks or {}))
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -6,7 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfsig.reports.result import overall
+from pytest_tfsig.reports import consumers
+from pytest_tfsig.reports.result import overall, worst
 from pytest_tfsig.reports.visible import cut, first_line, visible
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def summary(results: Sequence[Result]) -> str:
         "| --- | --- | --- | ---: | --- |",
         *_rows(results),
         "",
+        *[f"* {_text(line)}" for line, _ in consumers.lines(results)],
+        "",
     ]
     broken = [result for result in results if result.breaks_the_run]
     for result in broken[:MOST_FAILURES]:
@@ -61,11 +64,11 @@ def _rows(results: Sequence[Result]) -> Iterator[str]:
         version = "" if result.model.version is None else f"/{result.model.version}"
         groups.setdefault((f"{result.model.name}{version}", result.signature), []).append(result)
     for (model, signature), group in groups.items():
-        worst = overall(group)
+        found = worst(group)
         judged = [result for result in group if result.verdict != "skip"]
         held = sum(result.verdict == "pass" for result in judged)
         names = ", ".join(_text(result.check) for result in group if result.breaks_the_run)
-        cells = (_text(model), _text(signature), f"{_SYMBOLS[worst]} {worst}", f"{held} of {len(judged)}", names)
+        cells = (_text(model), _text(signature), f"{_SYMBOLS[found]} {found}", f"{held} of {len(judged)}", names)
         yield f"| {' | '.join(cells)} |"
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig.reports.consumers import consumers
 from pytest_tfsig.reports.files import write_whole
 from pytest_tfsig.reports.result import overall
 from pytest_tfsig.reports.saved_model import declaration
@@ -39,6 +40,7 @@ def document(
             "server": dict(server),
             "environment": dict(environment or {}),
             "models": list(models.values()),
+            "consumers": [consumer.as_dict() for consumer in consumers(results)],
             "results": [
                 {**result.as_dict(), "model": result.model.name, "model_index": numbers[result.model]}
                 for result in results

@@ -30,6 +30,11 @@ class ModelIdentity:
     version: int | None
     sha256: str = ""
 
+    @property
+    def title(self) -> str:
+        """Its name and version: "digits/3"."""
+        return self.name if self.version is None else f"{self.name}/{self.version}"
+
     def as_dict(self) -> dict[str, Any]:
         """Returns plain data."""
         return asdict(self)
@@ -62,6 +67,8 @@ class Result:
         actual: What was seen instead.
         advice: What to do, where the cause is known.
         inputs: The same inputs as `falsifying`, as data: see `inputs.as_data`.
+        consumer: Whose contract it is; "" where it is inferred.
+        pending: Whether the contract is pending: what does not hold is reported and fails nothing.
     """
 
     model: ModelIdentity
@@ -86,17 +93,18 @@ class Result:
     actual: str = ""
     advice: str = ""
     inputs: Mapping[str, Mapping[str, Any]] | None = None
+    consumer: str = ""
+    pending: bool = False
 
     @property
     def title(self) -> str:
         """What was judged, in a line: "digits/3 serving_default: outputs"."""
-        version = "" if self.model.version is None else f"/{self.model.version}"
-        return f"{self.model.name}{version} {self.signature}: {self.check}"
+        return f"{self.model.title} {self.signature}: {self.check}"
 
     @property
     def breaks_the_run(self) -> bool:
         """Whether the item of this result failed."""
-        return self.verdict not in {"pass", "skip"}
+        return self.verdict not in {"pass", "skip"} and not self.pending
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain data, for JSON and for other processes."""
@@ -109,6 +117,14 @@ class Result:
 
 
 def overall(results: Iterable[Result]) -> Verdict:
-    """Returns the verdict of a run: its worst; "error" where nothing was judged, for nothing proves nothing."""
+    """Returns the verdict of a run: its worst; "error" where nothing was judged, for nothing proves nothing.
+
+    Pending contracts do not count.
+    """
+    return worst(result for result in results if not result.pending)
+
+
+def worst(results: Iterable[Result]) -> Verdict:
+    """Returns the worst verdict of some results, those of pending contracts included."""
     seen = {result.verdict for result in results} - {"skip"}
     return next((verdict for verdict in VERDICTS if verdict in seen), "error")

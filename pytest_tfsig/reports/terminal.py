@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_tfsig.reports.result import overall
+from pytest_tfsig.reports import consumers
+from pytest_tfsig.reports.result import overall, worst
 from pytest_tfsig.reports.visible import first_line, visible
 
 if TYPE_CHECKING:
@@ -47,18 +48,20 @@ def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = 
     for title, group in _by_signature(results).items():
         seconds = sum(result.seconds for result in group)
         examples = sum(result.examples for result in group)
-        worst = overall(group)
+        found = worst(group)
+        shown = "PENDING" if group[0].pending and found != "pass" else found.upper()
+        markup = _MARKUP["inconclusive"] if group[0].pending and found != "pass" else _MARKUP[found]
         passed = sum(result.verdict == "pass" for result in group)
         counts = f"{passed} of {sum(result.verdict != 'skip' for result in group)} checks hold"
-        writer.write_line(
-            f"{worst.upper():<12} {visible(title)}  {counts}, {examples:,} inputs, {seconds:.1f} s", **_MARKUP[worst]
-        )
+        writer.write_line(f"{shown:<12} {visible(title)}  {counts}, {examples:,} inputs, {seconds:.1f} s", **markup)
         for result in group:
             if result.verdict != "pass":
                 line = f"  {result.verdict:<12} {result.check}: {first_line(result.message)}"
                 writer.write_line(line, **_MARKUP[result.verdict])
             elif "note" in result.details:
                 writer.write_line(f"  {'note':<12} {result.check}: {first_line(result.details['note'])}")
+    for line, found in consumers.lines(results):
+        writer.write_line(visible(line), **_MARKUP[found])
     for file in files:
         writer.write_line(f"report: {file}")
     writer.write_line(f"verdict: {verdict}", **_MARKUP[verdict])
