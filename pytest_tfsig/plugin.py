@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 MARKERS = (
     "tfsig_model(path, *, name=None): the SavedModel under test: a version directory, or a base directory of versions",
-    "tfsig_contract(file_or_signature, *, inputs, outputs, dims, method, latency, checks, relations, consumer, pending): contract",
+    (
+        "tfsig_contract(file_or_signature, *, inputs, outputs, dims, method, latency, checks, relations, consumer, "
+        "pending): the contract"
+    ),
     "tfsig_latency(p99='25ms', ...): latency budgets beside the contract's own",
     "tfsig_checks(only=[...], skip=[...]): which checks to run",
 )
