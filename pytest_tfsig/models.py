@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_tfsig import checks
-from pytest_tfsig.errors import ModelLoadError, UsageError
+from pytest_tfsig.errors import ModelLoadError, ServerError, UsageError
 from pytest_tfsig.reports import ModelIdentity
 from pytest_tfsig.savedmodel import digest, read, resolve
 from pytest_tfsig.serving import ServedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_tfsig.checks import Check, Outcome, Subject
     from pytest_tfsig.contract import Contract
+    from pytest_tfsig.running import RunningServer
     from pytest_tfsig.savedmodel import ModelPath, SavedModel, SignatureSpec
-    from pytest_tfsig.serving import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,12 @@ class Models:
 
     Args:
         judge: The session that the models' `check` asks.
-        server: Gives the server, started when it is first needed.
+        server: What serves them, started when it is first needed.
         remote: Whether models are names on a remote server.
         timeout: Seconds that an answer of a served model may take.
     """
 
-    def __init__(self, judge: Judge, server: Callable[[], Server], *, remote: bool, timeout: float) -> None:
+    def __init__(self, judge: Judge, server: RunningServer, *, remote: bool, timeout: float) -> None:
         self._judge = judge
         self._server = server
         self._remote = remote
@@ -176,6 +177,14 @@ class Models:
         model = self.of(target)
         return self.served(target).signatures if model.saved_model is None else model.saved_model.signatures
 
+    def withdraw(self) -> None:
+        """Serves the models no longer, and forgets them."""
+        for model in self._models.values():
+            if model.served is not None and model.path is not None:
+                with contextlib.suppress(ServerError):  # it cannot be told: there is nothing to withdraw from
+                    self._server.get().remove(model.identity.name, model.path.version)
+        self.close()
+
     def close(self) -> None:
         """Closes the connections to all models."""
         for model in self._models.values():
@@ -188,26 +197,12 @@ class Models:
             return Model(ModelIdentity(target.model, target.name or target.model, None), None, None)
         path = resolve(target.model)
         saved_model = read(path.directory)
-        name = self._free_name(target.name or path.name, path)
+        name = self._server.name(target.name or path.name, path.directory)
         identity = ModelIdentity(target.model, name, path.version, digest(path.directory))
         return Model(identity, path, saved_model)
 
-    def _free_name(self, name: str, path: ModelPath) -> str:
-        """Returns a name under which no other directory is served: two models may be called the same."""
-        taken = {
-            model.identity.name
-            for model in self._models.values()
-            if model.path is not None and model.path.directory != path.directory
-        }
-        number = 2
-        free = name
-        while free in taken:
-            free = f"{name}-{number}"
-            number += 1
-        return free
-
     def _start(self, model: Model, target: Target) -> ModelUnderTest:
-        server = self._server()
+        server = self._server.get()
         served = ModelUnderTest(
             server,
             model.identity.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -123,6 +123,12 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and report.failed and state.is_ours(call.excinfo.value):
         report.longrepr = str(call.excinfo.value)
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker of pytest-xdist what all of them share."""
+    node.workerinput[state.WORKER_INPUT] = state.share(node.config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfsig import checks, serving
+from pytest_tfsig import checks
 from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.telling import parts
 from pytest_tfsig.contract import Contract
 from pytest_tfsig.errors import ContractError, ModelLoadError, TfsigError, UsageError
 from pytest_tfsig.models import Models, Target
 from pytest_tfsig.reports import Result
-from pytest_tfsig.serving.identity import identity
+from pytest_tfsig.running import RunningServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_tfsig.models import Model, ModelUnderTest
     from pytest_tfsig.options import Options
     from pytest_tfsig.serving import Server
+    from pytest_tfsig.serving.shared import Shared
 
 
 class Session:
@@ -36,6 +37,7 @@ class Session:
         seed: Draws every check's inputs; None derives it from the model, so that a model is judged alike every time.
         owner: The process whose end ends the server; None: this one.
         under_xdist: Whether other test processes run beside this one.
+        shared: What this process shares with them; None: it has a server to itself.
     """
 
     def __init__(
@@ -46,16 +48,16 @@ class Session:
         seed: int | None = None,
         owner: int | None = None,
         under_xdist: bool = False,
+        shared: Shared | None = None,
     ) -> None:
         self.options = options
         self._cache = cache
         self._seed = seed
         self._owner = owner
         self._under_xdist = under_xdist
-        self._server: Server | None = None
-        self._unstartable: TfsigError | None = None
-        self._choice = ""
-        self._models = Models(self, lambda: self.server, remote=options.is_remote, timeout=options.request_timeout)
+        self._running = RunningServer(options, owner, shared)
+        self._models = Models(self, self._running, remote=options.is_remote, timeout=options.request_timeout)
+        self._private: Session | None = None
         self.current: ModelUnderTest | None = None
 
     @property
@@ -65,39 +67,11 @@ class Session:
         Raises:
             ServerError: It cannot be started or reached.
         """
-        if self._unstartable is not None:  # it cost up to --tfsig-start-timeout: once is enough
-            raise self._unstartable
-        if self._server is None:
-            try:
-                self._server = self._started()
-            except TfsigError as error:
-                self._unstartable = error
-                raise
-        return self._server
-
-    def _started(self) -> Server:
-        options = self.options
-        chosen = serving.choose(options.server, image=options.image or serving.DEFAULT_IMAGE)
-        self._choice = chosen.why
-        return serving.start(
-            options.server,
-            image=options.image or serving.DEFAULT_IMAGE,
-            rest=options.rest,
-            timeout=options.start_timeout,
-            op_libraries=[Path(library) for library in options.op_library],
-            owner=self._owner,
-        )
+        return self._running.get()
 
     def server_info(self) -> dict[str, Any]:
         """Returns what served the models, for reports; empty where nothing was served."""
-        if self._server is None:
-            return {}
-        return {
-            "kind": self._server.kind,
-            "description": self._server.description,
-            "chosen": self._choice,
-            "identity": identity(self._server, self.options.image or serving.DEFAULT_IMAGE),
-        }
+        return self._running.info()
 
     def serve(self, path: str | Path, name: str | None = None) -> ModelUnderTest:
         """Returns a model, served.
@@ -114,7 +88,8 @@ class Session:
         return self._models.served(Target(str(path), Contract(), name))
 
     def served(self, target: Target) -> ModelUnderTest:
-        """Returns a target's model, served; see `serve`."""
+        """Returns a target's model, served as by `serve`; a server that a test brought down is started again."""
+        self._running.revive()
         return self._models.served(target)
 
     def signatures(self, target: Target) -> dict[str, Signature]:
@@ -127,6 +102,21 @@ class Session:
 
     def outcome(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> Outcome:
         """Judges one signature of a target by one check; no error of a model or a server gets out."""
+        if not self._running.is_shared:
+            return self._judged(target, signature, check, pytest_line)
+        if not check.alone:
+            before = self._running.settled()
+            outcome = self._judged(target, signature, check, pytest_line)
+            model = self._models.of(target)
+            # A server that dies closes its connections before its process has ended.
+            lost = outcome.verdict != "pass" and "UNAVAILABLE" in outcome.message
+            if not lost and self._running.settled() == before and model.refusal is None:
+                return outcome
+            # The server died meanwhile, of this check or of what another process asked it.
+            model.subjects.clear()
+        return self._alone(target, signature, check, pytest_line)
+
+    def _judged(self, target: Target, signature: str, check: Check, pytest_line: str) -> Outcome:
         model = self._models.of(target)
         try:
             subject = self._subject(model, target, signature, pytest_line)
@@ -139,9 +129,23 @@ class Session:
         except TfsigError as error:
             return self._unjudged(check, error)
         outcome = checks.run(check, subject)
-        if not self.server.alive():
-            self.server.restart()
+        self._running.revive()
         return outcome
+
+    def _alone(self, target: Target, signature: str, check: Check, pytest_line: str) -> Outcome:
+        """Judges as `outcome` does, by a server that no other process sends requests to."""
+        if self._private is None:
+            self._private = Session(
+                self.options, self._cache, seed=self._seed, owner=self._owner, under_xdist=self._under_xdist
+            )
+        try:
+            return self._private.outcome(target, signature, check, pytest_line)
+        finally:
+            self._private.forget()
+
+    def forget(self) -> None:
+        """Serves the models no longer; the server is kept for others."""
+        self._models.withdraw()
 
     def _unjudged(self, check: Check, error: TfsigError) -> Outcome:
         """Returns the outcome where the contract and the model do not fit together: the check `signature` says so."""
@@ -182,11 +186,11 @@ class Session:
         return result, outcome
 
     def close(self) -> None:
-        """Stops the server; nothing of it is left behind."""
+        """Stops the server, or leaves it to the others that share it."""
+        if self._private is not None:
+            self._private.close()
         self._models.close()
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        self._running.close()
 
     def _as_told(self, outcome: Outcome) -> Outcome:
         """Returns an undecided outcome as the user wants undecided ones treated."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,18 +14,25 @@ import pytest
 from pytest_tfsig.errors import TfsigError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from pytest_tfsig.contract import Contract
     from pytest_tfsig.options import Options
+    from pytest_tfsig.serving.shared import Shared
     from pytest_tfsig.session import Session
     from pytest_tfsig.targets import Case
 
 OPTIONS = pytest.StashKey["Options"]()
 SESSION = pytest.StashKey["Session"]()
 CONTRACTS = pytest.StashKey["dict[tuple[Path, str], Contract]"]()
+# The key of what xdist's workers are told.
+WORKER_INPUT = "tfsig_run"
 SERVER = pytest.StashKey["dict[str, Any]"]()
+Stated = tuple[str, str, str, str, str]
+"""A check that a contract asks for: the model's path, the contract's file, its consumer, the signature, the check."""
+CASES = pytest.StashKey["set[Stated]"]()
 RESULT = pytest.StashKey["dict[str, Any]"]()
+RUN = pytest.StashKey["tuple[str, int]"]()
 
 
 def options_of(config: pytest.Config) -> Options:
@@ -47,21 +56,56 @@ def stated_contracts(config: pytest.Config) -> dict[tuple[Path, str], Contract]:
     return config.stash.setdefault(CONTRACTS, {})
 
 
+def stated_cases(config: pytest.Config) -> set[Stated]:
+    """Returns every check that collected contracts ask for, whether or not it is to run; pending ones do not count."""
+    return config.stash.setdefault(CASES, set())
+
+
+def keep_stated(config: pytest.Config, cases: Iterable[Case]) -> None:
+    """Notes what contracts ask for, so that what was left out of a run can be told from what was judged."""
+    stated_cases(config).update(
+        (
+            case.target.model,
+            "" if case.target.file is None else str(case.target.file.absolute()),
+            case.target.consumer,
+            case.signature,
+            case.check.name,
+        )
+        for case in cases
+        if not case.target.contract.pending
+    )
+
+
 def session_of(config: pytest.Config) -> Session:
     """Returns the session of this process, made on first use."""
     if SESSION not in config.stash:
         from pytest_tfsig.session import Session
 
         cache = getattr(config, "cache", None)
-        worker = hasattr(config, "workerinput")
+        given = getattr(config, "workerinput", {}).get(WORKER_INPUT)
         config.stash[SESSION] = Session(
             options_of(config),
             cache.mkdir("tfsig") if cache is not None else None,
             seed=seed_of(config),
             owner=os.getpid(),
-            under_xdist=worker,
+            under_xdist=hasattr(config, "workerinput"),
+            shared=None if given is None else _shared(given),
         )
     return config.stash[SESSION]
+
+
+def share(config: pytest.Config) -> tuple[str, int]:
+    """Returns what workers need to share one server: a folder, made by the first that needs it, and our process."""
+    if RUN not in config.stash:
+        config.stash[RUN] = (str(Path(tempfile.gettempdir(), f"tfsig-run-{os.urandom(8).hex()}")), os.getpid())
+    return config.stash[RUN]
+
+
+def _shared(run: tuple[str, int]) -> Shared:
+    from pytest_tfsig.serving.shared import Shared
+
+    folder, owner = run
+    return Shared(Path(folder), owner=owner)
 
 
 def seed_of(config: pytest.Config) -> int | None:
@@ -84,6 +128,8 @@ def judge(item: pytest.Item, case: Case) -> None:
     result, outcome = session_of(item.config).judge(case.target, case.signature, case.check, command(item))
     item.stash[RESULT] = result.as_dict()
     item.user_properties.append(("tfsig_verdict", result.verdict))
+    if "strength" in outcome.details:
+        item.user_properties.append(("tfsig_strength", result.message))
     item.user_properties.append(("tfsig_model", f"{result.model.name}/{result.model.version}"))
     if result.consumer:
         item.user_properties.append(("tfsig_consumer", result.consumer))
@@ -104,7 +150,10 @@ def command(item: pytest.Item) -> str:
     """Returns the shell line that runs an item again, with the options that bear on its verdict."""
     config = item.config
     words = ["pytest", *selection(item)]
-    for name in ("model", "server", "image", "rest", "baseline", "max_examples"):
+    bearing = ["model", "server", "image", "rest", "baseline", "max_examples"]
+    if re.search(r"-strength\]?$", item.name):
+        bearing.append("mutate")
+    for name in bearing:
         given = config.getoption(f"tfsig_{name}")
         if given is not None:
             words.append(f"--tfsig-{name.replace('_', '-')}={given}")
@@ -130,7 +179,7 @@ def is_ours(error: BaseException | None) -> bool:
 
 
 def close(config: pytest.Config) -> None:
-    """Stops the session's server, where there is one, and keeps what it was for the report."""
+    """Stops the server of this session, or of this run's workers, and keeps what it was for the report."""
     if SESSION in config.stash:
         session = config.stash[SESSION]
         info = session.server_info()
@@ -139,3 +188,5 @@ def close(config: pytest.Config) -> None:
         output = cast("dict[str, Any] | None", getattr(config, "workeroutput", None))
         if output is not None:
             output["tfsig_server"] = info
+    if RUN in config.stash and Path(config.stash[RUN][0]).is_dir():
+        _shared(config.stash[RUN]).stop()

@@ -33,7 +33,10 @@ _STRICT_ADVICE = (
 
 
 @register(
-    "rejects_invalid", holds_when="a malformed request is refused with an error of the right code", inspects=False
+    "rejects_invalid",
+    holds_when="a malformed request is refused with an error of the right code",
+    inspects=False,
+    alone=True,
 )
 def rejects_invalid(subject: Subject, *, strict: bool = False) -> Outcome:
     """Sends malformed neighbours of a request that is answered.
@@ -60,7 +63,7 @@ def rejects_invalid(subject: Subject, *, strict: bool = False) -> Outcome:
             if not lenient:
                 raise
             deadly.append(request.what)
-            subject.model.server.restart()
+            subject.model.server.revive()
             continue
         if error is None:
             if not lenient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfsig.serving.choice import Choice, choose, runner_for, start
+from pytest_tfsig.serving.choice import Choice, choose, launch, runner_for, start
 from pytest_tfsig.serving.protocol import DEFAULT_IMAGE, Server
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "Server",
     "attach",
     "choose",
+    "launch",
     "runner_for",
     "start",
 ]

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_tfsig.serving.managed import ManagedServer
     from pytest_tfsig.serving.protocol import Runner, Server
 
-__all__ = ["Choice", "choose", "runner_for", "start"]
+__all__ = ["Choice", "choose", "launch", "runner_for", "start"]
 
 Kind = Literal["container", "binary", "embedded", "remote"]
 # The order of `auto`: the nearer to production, the earlier.
@@ -93,19 +94,48 @@ def start(
         ServerError: What was demanded cannot be started; for `auto`, nothing can.
         UsageError: The choice is none of these.
     """
-    chosen = choose(choice, image=image)
-    if chosen.kind == "remote":
+    if availability.is_address(choice):
         from pytest_tfsig.serving.remote import RemoteServer
 
         return RemoteServer(choice, rest=rest, timeout=timeout)
+    return launch(choice, image=image, timeout=timeout, op_libraries=op_libraries, flags=flags, owner=owner)
+
+
+def launch(
+    choice: str,
+    *,
+    image: str = DEFAULT_IMAGE,
+    timeout: float = 60.0,
+    op_libraries: Sequence[Path] = (),
+    flags: Sequence[str] = (),
+    owner: int | None = None,
+    parent: Path | None = None,
+) -> ManagedServer:
+    """Start a server of ours without models: `start` for every choice but an address.
+
+    Args:
+        choice: `auto`, `container`, `binary` or `embedded`.
+        image: The image that a container runs.
+        timeout: Seconds that the server may take to start, and a model to load.
+        op_libraries: Shared libraries of custom ops, for the embedded server.
+        flags: Further flags of `tensorflow_model_server`.
+        owner: The process whose end is to be the server's end; None: this one.
+        parent: A folder of the run's own for the server's session folder, deleted with it; None: where temporary files
+            go.
+
+    Raises:
+        ServerError: What was demanded cannot be started; for `auto`, nothing can.
+        UsageError: The choice is none of these.
+    """
     from pytest_tfsig.serving.managed import ManagedServer
 
-    candidates = ORDER[ORDER.index(chosen.kind) :] if choice == "auto" else (chosen.kind,)
+    first = choose(choice, image=image).kind
+    candidates = ORDER[ORDER.index(first) :] if choice == "auto" else (first,)
     problems: list[str] = []
     for kind in candidates:
         try:
             runner = runner_for(kind, image=image, op_libraries=op_libraries, flags=flags)
-            return ManagedServer.launch(runner, owner=owner, timeout=timeout)
+            return ManagedServer.launch(runner, owner=owner, timeout=timeout, parent=parent)
         except ServerError as error:
             if choice != "auto":
                 raise

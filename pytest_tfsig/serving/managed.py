@@ -62,6 +62,13 @@ class ManagedServer:
     ) -> ManagedServer:
         """Start a server without models in a new session folder.
 
+        Args:
+            runner: How the server is run.
+            owner: The process whose end is the server's end; None: this one.
+            timeout: Seconds that the server may take to start, and a model to load.
+            parent: Where the session folder is made: a folder of the run's own, which goes with its owner too; None:
+                where temporary files go.
+
         Raises:
             ServerError: It did not start; the message shows its log.
         """
@@ -69,7 +76,7 @@ class ManagedServer:
         server = cls(runner, folder, owner=os.getpid() if owner is None else owner, timeout=timeout)
         # Before the server, so that there is no moment at which nobody would clean up.
         label = folder.path.name if runner.kind == "container" else ""
-        server._reaper = reaper.start(folder.path, server._owner, label)
+        server._reaper = reaper.start(folder.path, server._owner, label, whole=parent)
         try:
             with folder.lock:
                 folder.write(Roster(), runner.start(folder, owner=server._owner, timeout=timeout))
@@ -126,6 +133,8 @@ class ManagedServer:
             roster, instance = self._folder.read()
             if instance is None:
                 raise ServerError(f"{self._runner.description} is stopped: start it again to add {name!r}.")
+            if roster.serves(name, version, directory, labels or {}):
+                return
             if name in roster.models and version in roster.models[name].versions:
                 raise ServerError(f"Version {version} of model {name!r} is served already: remove it first.")
             self._runner.stage(self._folder, instance, name, version, directory)
@@ -171,6 +180,17 @@ class ManagedServer:
                     raise ServerError(f"Model {name!r} cannot be removed from {self.description}: {error}") from error
             self._folder.write(left, instance)
             self._folder.unstage(name, version)
+
+    def revive(self) -> None:
+        """Start the server again if it is dead: once, however many processes notice.
+
+        Raises:
+            ServerError: The server cannot be started again, or died again of one of its models, which is named.
+        """
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            if instance is None or not self._runner.alive(instance):
+                self._start_again(roster, instance)
 
     def restart(self, *, without: Collection[str] = ()) -> None:
         """Start the server anew, with the models that it had except those named.

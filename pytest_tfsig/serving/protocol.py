@@ -72,6 +72,13 @@ class Server(Protocol):
             ServerError: The server cannot be told.
         """
 
+    def revive(self) -> None:
+        """Start the server again, with the models that it had, if it is dead.
+
+        Raises:
+            ServerError: The server cannot be started again.
+        """
+
     def restart(self, *, without: Collection[str] = ()) -> None:
         """Start the server anew, with the models that it had except those named.
 

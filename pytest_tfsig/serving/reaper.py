@@ -2,7 +2,7 @@
 
 Killed with SIGKILL, or by the kernel for want of memory, pytest cleans up nothing. The reaper is a process apart that
 sees its end, whatever the reason, ends the server and deletes the session folder. Run as
-a script, `reaper.py FOLDER OWNER LABEL`, it imports nothing of the package until it has containers to remove.
+a script, `reaper.py FOLDER OWNER LABEL WHOLE`, it imports nothing of the package until it has containers to remove.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ class Reaper:
         self._child.wait()
 
 
-def start(folder: Path, owner: int, label: str = "") -> Reaper:
+def start(folder: Path, owner: int, label: str = "", *, whole: Path | None = None) -> Reaper:
     """Start a reaper.
 
     Args:
         folder: The session folder, which it deletes at the owner's end.
         owner: The process to watch.
         label: The value of the label that the session's containers carry; empty: there are none.
+        whole: A folder around the session folder that is deleted with it.
     """
     return Reaper(
         subprocess.Popen(  # noqa: S603 - this very module
-            [sys.executable, "-P", __file__, str(folder), str(owner), label],
+            [sys.executable, "-P", __file__, str(folder), str(owner), label, str(whole or folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -58,7 +59,7 @@ def start(folder: Path, owner: int, label: str = "") -> Reaper:
 
 def main(arguments: list[str]) -> None:
     """Wait for the owner's end, then clean up."""
-    folder, owner, label = Path(arguments[0]), int(arguments[1]), arguments[2]
+    folder, owner, label, whole = Path(arguments[0]), int(arguments[1]), arguments[2], Path(arguments[3])
     # A polite request to a whole process group is not for the reaper: it ends when there is nothing left to reap.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(ProcessLookupError):
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> None:
         _end_process(folder)
         if label:
             _remove_containers(label)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
 
 
 def _wait(owner: int, folder: Path) -> None:

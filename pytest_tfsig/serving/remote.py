@@ -94,6 +94,14 @@ class RemoteServer:
             f"Model {name!r} is not removed from {self.grpc_address}: remote servers are left as they are."
         )
 
+    def revive(self) -> None:
+        """Refuse: a remote server is not ours to start.
+
+        Raises:
+            ServerError: Always.
+        """
+        self.restart()
+
     def restart(self, *, without: Collection[str] = ()) -> None:
         """Refuse: a remote server is not ours to restart.
 

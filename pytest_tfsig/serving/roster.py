@@ -39,6 +39,11 @@ class Roster:
         entry = self.models[name]
         return replace(self, models={**self.models, name: replace(entry, labels={**entry.labels, **labels})})
 
+    def serves(self, name: str, version: int, directory: Path, labels: Mapping[str, int]) -> bool:
+        """Whether a version is served from that very directory, with those labels."""
+        entry = self.models.get(name, Entry({}))
+        return entry.versions.get(version) == directory and labels.items() <= entry.labels.items()
+
     def removing(self, name: str, version: int | None = None) -> Roster:
         """Return the roster without a version, or without the model; labels of the version go with it."""
         others = {key: entry for key, entry in self.models.items() if key != name}

@@ -101,7 +101,8 @@ def test_versions_and_labels_of_one_model(server, models):
     server.add("v", 2, models("versions") / "2")
     assert model.predict({"x": [0.0]})["y"].item() == 2.0
     with pytest.raises(ServerError, match="Version 2 of model 'v' is served already"):
-        server.add("v", 2, models("versions") / "2")
+        server.add("v", 2, models("versions") / "1")
+    server.add("v", 2, models("versions") / "2")  # what is served already need not be told again
     model.close()
 
 

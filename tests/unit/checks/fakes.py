@@ -28,7 +28,7 @@ class FakeServer:
     def alive(self) -> bool:
         return self.is_alive
 
-    def restart(self) -> None:
+    def revive(self) -> None:
         self.is_alive = True
         self.restarts += 1
 
