@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
-from pytest_tfsig.checks.rounding import precision, sensitivity, without_subnormals
+from pytest_tfsig.checks.rounding import Rounding, distance, precision, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.contract import shape_text
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _ROWS = 4
 """Rows of each batch that are asked alone: first, last and two between."""
+_COPIED = 64
+"""Rows of which copies are asked where rounding may explain what differs; further ones are taken to be like them."""
 _ADVICE = (
     "The answer to a row depends on its neighbours: batch statistics (BatchNormalization with training=True), a mean "
     "or softmax over axis 0, padding to the longest row without a mask, or a fixed batch size inside the graph."
@@ -70,6 +72,7 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
         size = batch_size(inputs)
         if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
             return
+        copies = _Copies(subject, inputs)
         whole = _only(subject.ask(inputs), batched, size)
         reverse = np.arange(size)[::-1]
         reordered = _only(subject.ask(take(inputs, reverse)), batched, size)
@@ -78,16 +81,17 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
             "output {output!r} of a row depends on the order of the batch",
             whole, again, inputs=inputs, labels=("in order", "in reverse order, put back"),
             rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
-            sensitivity=partial(sensitivity, subject, inputs),
+            rounding=Rounding(subject, inputs, copies.apart_by_order),
         )  # fmt: skip
         for row in sorted({0, size // 3, 2 * size // 3, size - 1})[:_ROWS] if alone_allowed else ():
+            alone = _row_of_one(_alone(subject, inputs, row), whole)
             compare(
                 f"output {{output!r}} of row {row} depends on the rest of the batch",
                 {name: array[row : row + 1] for name, array in whole.items()},
-                _row_of_one(_alone(subject, inputs, row), whole),
+                alone,
                 inputs=inputs, labels=(f"row {row} in the batch of {size}", f"row {row} alone"),
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
-                sensitivity=partial(sensitivity, subject, take(inputs, [row])),
+                rounding=Rounding(subject, take(inputs, [row]), partial(copies.apart_by_size, row, alone)),
             )  # fmt: skip
 
         compared += 1
@@ -113,6 +117,45 @@ def take(inputs: Mapping[str, Any], rows: Sequence[int] | NDArray[Any]) -> dict[
         name: [value[row] for row in rows] if isinstance(value, list) else np.asarray(value)[np.asarray(rows)]
         for name, value in inputs.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """Batches of one row over and over, which show what a row's place and a batch's size do to an answer."""
+
+    subject: Subject
+    inputs: Mapping[str, Any]
+
+    def apart_by_order(self, name: str, wrong: NDArray[np.bool_]) -> NDArray[Any]:
+        """Returns how far apart the answers to copies of a row lie in its place and in its place from the end."""
+        rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+        found = []
+        for row in rows[:_COPIED]:
+            answer = self._answer(int(row), name, wrong.shape[1:])
+            found.append(0.0 if answer is None else distance(answer[row], answer[-1 - row]).max(initial=0.0))
+        apart = np.zeros(wrong.shape)
+        apart[rows] = max(found)
+        for row, far in zip(rows, found, strict=False):
+            apart[row] = far
+        return apart
+
+    def apart_by_size(
+        self, row: int, alone: Mapping[str, NDArray[Any]], name: str, wrong: NDArray[np.bool_]
+    ) -> NDArray[Any]:
+        """Returns how far apart the answers to a row lie alone and in its place among copies of itself."""
+        answer = self._answer(row, name, wrong.shape[1:])
+        far = 0.0 if answer is None else distance(answer[row : row + 1], alone[name]).max(initial=0.0)
+        return np.full(wrong.shape, far)
+
+    def _answer(self, row: int, name: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
+        size = batch_size(self.inputs)
+        try:
+            answer = self.subject.ask(take(self.inputs, [row] * size)).get(name)
+        except ServingError as error:
+            if error.code == "DEADLINE_EXCEEDED":
+                raise
+            return None
+        return answer if answer is not None and answer.shape == (size, *shape) else None
 
 
 def _alone(subject: Subject, inputs: Mapping[str, Any], row: int) -> Mapping[str, NDArray[Any]]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_tfsig.checks.render import array_text, first_index, index_text
 from pytest_tfsig.checks.tolerances import differs, is_inexact, tolerance, widened
 from pytest_tfsig.checks.violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-_AMPLIFIED = 8
-"""How much farther than the few inputs that were tried a rounding error may move an answer."""
+    from pytest_tfsig.checks.rounding import Rounding
 
 
 def compare(
@@ -30,7 +27,7 @@ def compare(
     atol: float | None = None,
     advice: str = "",
     precision: float = 0.0,
-    sensitivity: Callable[[], Mapping[str, NDArray[Any]]] | None = None,
+    rounding: Rounding | None = None,
 ) -> None:
     """Raises a Violation where two answers differ by more than rounding explains.
 
@@ -44,7 +41,7 @@ def compare(
         atol: The contract's own absolute tolerance, or None.
         advice: What to do about it.
         precision: As for `tolerance`.
-        sensitivity: Returns how far rounding can move each number of the answer; asked only where the answers differ.
+        rounding: What may explain a difference that the tolerance does not allow; None: nothing.
     """
     if set(expected) != set(actual):
         raise Violation(
@@ -63,8 +60,8 @@ def compare(
             )
         allowed = tolerance(one, inputs, rtol, atol, precision=precision)
         wrong = differs(one, other, allowed)
-        if wrong.any() and sensitivity is not None:
-            wrong &= ~_explained(one, other, sensitivity().get(name))
+        if wrong.any() and rounding is not None:
+            wrong &= ~rounding.explains(name, one, other, wrong)
         if wrong.any():
             index = first_index(wrong)
             gap = f", {abs(widened(one)[index] - widened(other)[index]):.3g} apart" if is_inexact(one) else ""
@@ -75,14 +72,3 @@ def compare(
                 actual=f"{labels[1]}: {name} = {array_text(other)}\nfirst at {index_text(index)}{gap}{within}",
                 advice=advice,
             )
-
-
-def _explained(one: NDArray[Any], other: NDArray[Any], moves: NDArray[Any] | None) -> NDArray[np.bool_]:
-    """Returns where rounding moves an answer about as far as two answers are apart."""
-    if moves is None or moves.shape != one.shape:
-        return np.zeros(one.shape, dtype=bool)
-    if not is_inexact(one):
-        return np.asarray(np.isinf(moves), bool)
-    with np.errstate(all="ignore"):
-        near = np.abs(widened(one) - widened(other)) <= _AMPLIFIED * moves
-    return np.asarray(near | np.isinf(moves), bool)

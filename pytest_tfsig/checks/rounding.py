@@ -1,4 +1,4 @@
-"""Rounding inside a model: how coarse its arithmetic is, and how far rounding can move an answer."""
+"""Rounding inside a model: how coarse its arithmetic is, how far it can move an answer, and what that explains."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from pytest_tfsig.clients import ServingError
 from pytest_tfsig.strategies.numeric import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pytest_tfsig.checks.subject import Subject
 
+    Copies = Callable[[str, NDArray[np.bool_]], NDArray[Any]]
+
 _TRIES = 6
+_TRIES_FROM_ZERO = 24
+"""From zero, an answer may go one of two ways only, as a sign does; so often, it does not go the same way by chance."""
 _UNITS = 4
 """Units in the last place by which inputs are moved: what the first sums of a model round by."""
+_AMPLIFIED = 8
+"""How much farther than the few inputs that were tried a rounding error may move an answer."""
 _FIELD = "T"
 _NARROW = {tensors.dtype("float16").number: 2.0**-10, tensors.dtype("bfloat16").number: 2.0**-7}
 _CARRIERS = frozenset(
@@ -53,47 +59,117 @@ def _narrowest(path: Path) -> float:
 
 
 def without_subnormals(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a request whose subnormal floats are zero.
+    """Returns a request whose tiny floats are zero: those that are subnormal in float32, or have subnormal squares.
 
-    Some of a server's threads flush them to zero and some do not, so that the same request may be answered as either:
-    that is no model's fault. Those of float32 count for wider dtypes too, for they may be cast inside.
+    Some of a server's threads flush subnormal numbers to zero and some do not, so that the same request may be answered
+    as either, and a model that divides by a norm makes much of it: that is no model's fault. What is tiny in float32
+    counts for wider dtypes too, for they may be cast inside.
     """
     return {name: _flushed(value) if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
+
+
+_TINY = float(np.sqrt(np.finfo(np.float32).tiny))
 
 
 def _flushed(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind != "f":
         return array
     with np.errstate(all="ignore"):
-        return np.where(np.abs(array) < np.finfo(np.float32).tiny, array.dtype.type(0), array)
+        return np.where(np.abs(array) < _TINY, array.dtype.type(0), array)
 
 
-def sensitivity(subject: Subject, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Returns how far each number of an answer moves when the float inputs move by a few units in the last place.
+class Rounding:
+    """What rounding explains of the differences between two answers to the same question.
 
-    Where a model rounds, compares or subtracts large numbers, rounding alone moves an answer that far, and two answers
-    that differ by no more tell of no fault. Infinite where the answer changes in kind: another integer, NaN or text.
+    Where a model rounds, compares or subtracts large numbers, moving its inputs by a few units in the last place moves
+    an answer that far, and two answers that differ by no more tell of no fault.
+
+    Where an input is zero, it has no last place, and yet a model may amplify the rounding of its own constants there:
+    silence through a logarithm, a row divided by its tiny norm. Moving such inputs by a few units of the largest that
+    callers send shows that; but so much could be a true dependence on other rows, too. So the difference must also
+    come about where all rows are the same, and nothing but their number and place differs.
 
     Args:
         subject: Who is asked.
         inputs: The request.
+        copies: Returns, for an output's name and where its answers differ, how far apart the answers to copies of those
+            rows lie, in the same places of batches of the same sizes; None: rows have no places to differ by.
+    """
+
+    def __init__(self, subject: Subject, inputs: Mapping[str, Any], copies: Copies | None = None) -> None:
+        self._subject = subject
+        self._inputs = inputs
+        self._copies = copies
+        self._known: dict[bool, dict[str, NDArray[Any]]] = {}
+
+    def explains(
+        self, name: str, one: NDArray[Any], other: NDArray[Any], wrong: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Returns where rounding explains that two answers for an output differ.
+
+        Args:
+            name: The output.
+            one: The one answer.
+            other: The other, of the same shape and dtype.
+            wrong: Where they differ by more than a tolerance allows.
+        """
+        explained = _within(one, other, self._moves(name, from_zero=False))
+        left = wrong & ~explained
+        if self._copies is None or not left.any():
+            return explained
+        left &= _within(one, other, self._moves(name, from_zero=True))
+        if left.any():
+            explained |= left & _within(one, other, self._copies(name, left))
+        return explained
+
+    def _moves(self, name: str, *, from_zero: bool) -> NDArray[Any] | None:
+        if from_zero not in self._known:
+            self._known[from_zero] = sensitivity(self._subject, self._inputs, from_zero=from_zero)
+        return self._known[from_zero].get(name)
+
+
+def _within(one: NDArray[Any], other: NDArray[Any], moves: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Returns where two answers are about as far apart as rounding moves an answer."""
+    if moves is None or moves.shape != one.shape:
+        return np.zeros(one.shape, dtype=bool)
+    if not is_inexact(one):
+        return np.asarray(np.isinf(moves), bool)
+    with np.errstate(all="ignore"):
+        near = np.abs(widened(one) - widened(other)) <= _AMPLIFIED * moves
+    return np.asarray(near | np.isinf(moves), bool)
+
+
+def sensitivity(subject: Subject, inputs: Mapping[str, Any], *, from_zero: bool = False) -> dict[str, NDArray[Any]]:
+    """Returns how far each number of an answer moves when the float inputs move by a few units in the last place.
+
+    Infinite where the answer changes in kind: another integer, NaN or text.
+
+    Args:
+        subject: Who is asked.
+        inputs: The request.
+        from_zero: Whether zeros move, too: by as much as the largest number that the contract lets callers send moves;
+            integers of 8 and 16 bits, which are pixels and samples, by one.
 
     Returns:
         An array of the answer's shape by output name; empty where nothing can be moved or asked.
     """
     rng = np.random.default_rng(subject.settings.seed)
     step = precision(subject)
-    moved = {name for name, value in inputs.items() if isinstance(value, np.ndarray) and _is_real(value)}
+    moved = [
+        name
+        for name, value in inputs.items()
+        if isinstance(value, np.ndarray) and (_is_real(value) or (from_zero and _is_sampled(value)))
+    ]
     if not moved:
         return {}
     found: dict[str, NDArray[Any]] = {}
     try:
         base = subject.ask(inputs)
-        for _ in range(_TRIES):
-            changed = {name: _moved(subject, name, value, step, rng) for name, value in inputs.items() if name in moved}
+        for _ in range(_TRIES_FROM_ZERO if from_zero else _TRIES):
+            changed = {name: _moved(subject, name, inputs[name], rng, step, from_zero=from_zero) for name in moved}
             for name, array in subject.ask({**inputs, **changed}).items():
                 if name in base and array.shape == base[name].shape:
-                    far = _distance(base[name], array)
+                    far = distance(base[name], array)
                     found[name] = np.maximum(found.get(name, far), far)
     except ServingError:
         return {}
@@ -104,14 +180,27 @@ def _is_real(array: NDArray[Any]) -> bool:
     return is_inexact(array) and array.dtype.kind != "c"
 
 
-def _moved(subject: Subject, name: str, array: NDArray[Any], step: float, rng: np.random.Generator) -> NDArray[Any]:
+def _is_sampled(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "iu" and array.dtype.itemsize <= 2  # noqa: PLR2004 - 16 bits
+
+
+def _moved(
+    subject: Subject, name: str, array: NDArray[Any], rng: np.random.Generator, step: float, *, from_zero: bool
+) -> NDArray[Any]:
+    tensor = subject.signature.inputs[name]
+    if _is_sampled(array):
+        return numbers(tensor, name).cast(array.astype(np.int64) + rng.integers(-1, 2, array.shape))
     share = _UNITS * max(unit(array), step)
     with np.errstate(all="ignore"):
         wide = array.astype(np.float64) * (1 + share * rng.uniform(-1, 1, array.shape))
-    return numbers(subject.signature.inputs[name], name).cast(wide)
+        if from_zero:
+            largest = max([1.0, *(abs(end) for end in (tensor.min, tensor.max) if end is not None)])
+            wide += share * largest * rng.uniform(-1, 1, array.shape)
+    return numbers(tensor, name).cast(wide)
 
 
-def _distance(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+def distance(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Returns how far apart two answers are, number by number; infinite where they differ in kind."""
     if not is_inexact(one):
         return np.where(one == other, 0.0, np.inf)
     with np.errstate(all="ignore"):

@@ -12,7 +12,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
-from pytest_tfsig.checks.rounding import precision, sensitivity, without_subnormals
+from pytest_tfsig.checks.rounding import Rounding, precision, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 
@@ -67,7 +67,7 @@ def transports_agree(subject: Subject, *, rtol: float | None = None, atol: float
                 "output {output!r} differs between gRPC and REST",
                 expected, _over_rest(subject, inputs, form), inputs=inputs, labels=("gRPC", labelled),
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
-                sensitivity=lambda: sensitivity(subject, inputs),
+                rounding=Rounding(subject, inputs),
             )  # fmt: skip
         compared += 1
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,39 @@ def jitter(inputs, values):
     """The values, rounded otherwise for every batch size."""
     rng = np.random.default_rng(len(inputs["x"]))
     return (values * (1 + rng.uniform(-2e-7, 2e-7, values.shape))).astype(np.float32)
+
+
+def direction(values):
+    """A row's sign, as a model that divides by a norm answers it: of a zero row, it is the sign of a rounding error."""
+    return {"y": (values / (np.abs(values) + np.float32(1e-12))).astype(np.float32)}
+
+
+def rounded(inputs):
+    """Scores with the rounding errors of constants inside the model: others in every place and size of a batch."""
+    errors = np.random.default_rng(len(inputs["x"])).uniform(-2e-7, 2e-7, len(inputs["x"]))
+    return scores(inputs)["y"] + errors.astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_batch_invariant_forgives_what_a_model_makes_of_silence(dtype):
+    signature = replace(ROWS, inputs={"x": Tensor(dtype, ["batch", 3])})
+    result = outcome("batch_invariant", lambda inputs: direction(rounded(inputs)), signature)
+    assert result.verdict == "pass", result.violation
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        # Only rows of zeros depend on others: what nudged zeros are answered excuses nothing.
+        lambda inputs: {"y": np.where(inputs["x"].any(axis=1), 1, np.tanh(rounded(inputs).mean())).astype(np.float32)},
+        # The size of the batch counts, by much more than rounding, for every row but those of zeros.
+        lambda inputs: direction(rounded(inputs) + np.float32(0.1 / len(inputs["x"]))),
+        lambda inputs: direction(np.sort(rounded(inputs))),
+    ],
+    ids=["mean for zeros", "size", "sorted"],
+)
+def test_batch_invariant_finds_dependence_in_a_model_that_amplifies_rounding(answer):
+    assert outcome("batch_invariant", answer, ROWS).verdict == "fail"
 
 
 def test_batch_invariant_needs_a_batch():
@@ -204,8 +238,28 @@ def test_threads_that_flush_subnormal_numbers_are_no_fault(check):
     count = itertools.count()
 
     def signs(inputs):
-        x = inputs["x"][:, 0]
         flushes = next(count) % 2
-        return {"y": np.sign(np.where(np.abs(x) < 1e-38, 0, x) if flushes else x)}
+        return {"y": np.sign(flushed(inputs["x"][:, 0], flushes))}
 
     assert outcome(check, signs, ROWS, over_rest=signs).verdict == "pass"
+
+
+@pytest.mark.parametrize("check", ["deterministic", "batch_invariant", "concurrent", "transports_agree"])
+@pytest.mark.parametrize(
+    "hidden", [lambda x: x * x, lambda x: x * np.float32(0.3)], ids=["their squares", "a share of the smallest"]
+)
+def test_threads_that_flush_what_becomes_subnormal_inside_a_model_are_no_fault(check, hidden):
+    count = itertools.count()
+
+    def shares(inputs):
+        values = flushed(hidden(inputs["x"]), next(count) % 2)
+        sums = np.abs(values).sum(axis=1)
+        return {"y": np.divide(values[:, 0], sums, out=np.zeros_like(sums), where=sums > 0)}
+
+    tiny = replace(ROWS, inputs={"x": Tensor("float32", ["batch", 3], min=-1e-18, max=1e-18)})
+    assert outcome(check, shares, tiny, over_rest=shares).verdict == "pass"
+
+
+def flushed(values, flushes):
+    """The values as a thread computes them that flushes subnormal numbers, or as one that does not."""
+    return np.where(np.abs(values) < np.finfo(np.float32).tiny, np.float32(0), values) if flushes else values
