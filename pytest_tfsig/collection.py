@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfsig.errors import TfsigError
-from pytest_tfsig.state import command, judge, options_of, session_of, stated_contracts
+from pytest_tfsig.state import command, judge, keep_stated, options_of, session_of, stated_contracts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ class ContractFile(pytest.File):
             found = targets.cases(targets.of_file(self.path, options), options)
         except TfsigError as error:
             raise self.CollectError(str(error)) from None
+        keep_stated(self.config, found)
         for case in found:
             yield CheckItem.from_parent(self, name=case.id, case=case)
 
@@ -70,6 +71,7 @@ class AuditedModel(pytest.Directory):
             found = targets.cases(Target(str(self.path), Contract()), options_of(self.config))
         except TfsigError as error:
             raise self.CollectError(str(error)) from None
+        keep_stated(self.config, found)
         for case in found:
             yield CheckItem.from_parent(self, name=case.id, case=case)
 
@@ -88,6 +90,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     except TfsigError as error:
         raise pytest.Collector.CollectError(f"{definition.nodeid}: {error}") from None
     stated_contracts(config)[definition.path, target.model] = target.contract
+    keep_stated(config, found)
     metafunc.parametrize("tfsig_check", found, indirect=True, ids=[case.id for case in found])
 
 

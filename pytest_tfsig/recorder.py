@@ -27,6 +27,7 @@ class Recorder:
         self._config = config
         self._results: list[dict[str, Any]] = []
         self._server: dict[str, Any] = {}
+        self._stated: set[state.Stated] = set()
 
     def pytest_sessionstart(self) -> None:
         """Reads the options and makes the report's folder, so that a long run does not end with nowhere to report.
@@ -59,10 +60,18 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002 - pytest-xdist's hook has it
-        """Takes what a worker of pytest-xdist says of its server."""
-        self._server = self._server or getattr(node, "workeroutput", {}).get("tfsig_server", {})
+        """Takes what a worker of pytest-xdist says of its server, and of the checks that it collected."""
+        output = getattr(node, "workeroutput", {})
+        self._server = self._server or output.get("tfsig_server", {})
+        self._stated |= {tuple(case) for case in output.get("tfsig_stated", ())}
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_sessionfinish(self) -> None:
+        """Tells the process that the user sees which checks this one collected."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output["tfsig_stated"] = [list(case) for case in state.stated_cases(self._config)]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Writes the reports and the summary."""
         if not self._results and not stated(self._config, "report"):
             return
@@ -72,7 +81,7 @@ class Recorder:
 
         results = [Result.from_dict(result) for result in self._results]
         try:
-            files = [] if folder is None else self._written(folder, results)
+            files = [] if folder is None else self._written(folder, results, int(exitstatus))
             summarize(terminalreporter, results, files)
             _tell_github(terminalreporter, results)
         except OSError as error:
@@ -86,7 +95,17 @@ class Recorder:
             return path.relative_to(checked_out).as_posix()
         return Path(file).as_posix()
 
-    def _written(self, folder: Path, results: list[Result]) -> list[str]:
+    def _left_out(self, results: list[Result]) -> list[str]:
+        """Returns the checks of contracts which were judged in part: what -k, an id or a key press left out."""
+        judged = {(one.model.path, one.contract_file, one.consumer, one.signature, one.check) for one in results}
+        titles = {(one.model.path, one.contract_file, one.consumer): one.model.title for one in results}
+        return [
+            f"{titles[case[:3]]} {case[3]}: {case[4]}"
+            for case in sorted((self._stated | state.stated_cases(self._config)) - judged)
+            if case[:3] in titles
+        ]
+
+    def _written(self, folder: Path, results: list[Result], exit_code: int) -> list[str]:
         from pytest_tfsig.reports import blessing, gitlab, html, json
         from pytest_tfsig.reports.environment import environment
 
@@ -96,7 +115,7 @@ class Recorder:
             str(json.write(folder, report)),
             str(html.write(folder, report)),
             str(gitlab.write(folder, results)),
-            str(blessing.write(folder, report, results)),
+            str(blessing.write(folder, report, results, blessing.Run(exit_code, self._left_out(results)))),
         ]
 
 

@@ -23,9 +23,12 @@ def add(commands: Commands) -> None:
         "--contract",
         action="append",
         default=[],
-        metavar="FILE",
-        help="a contract that must have been judged; may be repeated (default: those that the verdict names)",
+        metavar="PATH",
+        help="a contract, or a folder of them, that must have been judged; may be repeated (default: those that the "
+        "verdict names, and those beside them)",
     )
+    verify.add_argument("--server", choices=("container", "binary", "embedded"), help="what must have served the model")
+    verify.add_argument("--image", metavar="IMAGE@sha256:DIGEST", help="the image that must have served the model")
     verify.add_argument(
         "--expect",
         action="append",
@@ -46,6 +49,12 @@ def _run(arguments: argparse.Namespace) -> int:
         if not sign:
             raise UsageError(f"--expect {stated}: write KEY=VALUE, such as versions.tensorflow=2.21.0")
         expected[key] = value
+    if arguments.image is not None:
+        if "@sha256:" not in arguments.image:
+            raise UsageError(f"--image {arguments.image}: a tag can move; write IMAGE@sha256:DIGEST")
+        expected["server.identity"] = arguments.image
+    if arguments.server is not None:
+        expected["server.kind"] = arguments.server
     found = blessing.verify(arguments.verdict, arguments.model, arguments.contract, expected)
     for refusal in found.refusals:
         print(f"refused: {refusal}")  # noqa: T201 - the command's output

@@ -24,7 +24,10 @@ def write_whole(folder: Path, name: str, text: str) -> Path:
     file = folder / name
     draft = folder / f".{name}.{os.getpid()}"
     try:
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with draft.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())  # or a crash could leave the new name with nothing in it
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
