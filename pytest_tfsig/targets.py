@@ -56,15 +56,29 @@ def cases(target: Target, options: Options, only: tuple[str, ...] = (), skip: tu
     try:
         for signature in contract.signatures.values():
             _decidable(signature)
-        return [
+        found = [
             Case(target, name, check)
             for name, signature in contract.signatures.items()
             for check in applicable(signature, only, skip)
             if options.baseline is not None or not check.against_baseline
             if check.name != "warmup" or "warmup" in only or saved_model is None or saved_model.warmup is not None
         ]
+        return found if options.mutate is None else _with_strength(found, options.mutate, only, skip)
     except ContractError as error:
         raise ContractError(f"{target.source or contract.source}: {error}") from None
+
+
+def _with_strength(cases: list[Case], minimum: float, only: tuple[str, ...], skip: tuple[str, ...]) -> list[Case]:
+    """Returns the cases with one more behind those of each signature: how strong the checks before it are."""
+    from pytest_tfsig.mutations import strength_check
+
+    measured = strength_check(minimum, only=only, skip=skip)
+    found = []
+    for case, following in zip(cases, [*cases[1:], None], strict=True):
+        found.append(case)
+        if following is None or following.signature != case.signature:
+            found.append(replace(case, check=measured))
+    return found
 
 
 def _completed(contract: Contract, saved_model: SavedModel) -> Contract:

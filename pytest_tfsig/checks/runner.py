@@ -134,6 +134,7 @@ def search(subject: Subject, examine: Callable[[Mapping[str, Any]], None], *, ho
         max_examples=subject.settings.max_examples,
         seed=subject.settings.seed,
         database=subject.settings.database,
+        shrink_requests=subject.settings.shrink_requests,
     )
     if isinstance(result.error, Violation):
         result.error.inputs = result.falsifying if result.error.inputs is None else result.error.inputs

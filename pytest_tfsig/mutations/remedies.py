@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_tfsig import checks
 from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.shared_pass import inspect
 from pytest_tfsig.checks.subject import Observation
-from pytest_tfsig.checks.tolerances import is_inexact, is_numeric, widened
+from pytest_tfsig.checks.tolerances import is_numeric
 from pytest_tfsig.contract import Argmax, Tensor
 from pytest_tfsig.contract.durations import format_duration
 from pytest_tfsig.mutations.trial import BLIND, notice, run, tapped
@@ -214,7 +212,8 @@ def _dimension(sizes: Sequence[int]) -> int | str:
 
 def _argmax(witness: Witness) -> Iterator[Remedy]:
     """The relation between a class and its scores."""
-    outputs = witness.subject.signature.outputs
+    signature = witness.subject.signature
+    outputs = signature.outputs
     pairs = [
         (label, scores)
         for label in outputs
@@ -222,28 +221,16 @@ def _argmax(witness: Witness) -> Iterator[Remedy]:
         if outputs[label].dtype in INTEGER_RANGES and outputs[scores].dtype in FLOAT_DTYPES
     ]
     for label, scores in pairs:
-        if Argmax(label, scores) in witness.subject.signature.relations:
+        relation = Argmax(label, scores)
+        if relation in signature.relations:
             continue
-        holds = all(_is_argmax(each.genuine, label, scores) for each in witness.genuine)
-        returned = [each.returned for each in witness.tap.exhibits if each.returned is not None]
-        if holds and witness.genuine and not all(_is_argmax(answer, label, scores) for answer in returned):
+        stated = replace(signature, relations=(*signature.relations, relation))
+        if witness.is_noticed(stated, "relations"):
             yield Remedy(
                 f"[signatures.{witness.name}.relations]",
                 f'kind = "argmax", output = "{label}", of = "{scores}"',
                 f"relations=[Argmax({label!r}, {scores!r})]",
             )
-
-
-def _is_argmax(answer: Any, label: str, scores: str) -> bool:
-    labels, of = answer.get(label), answer.get(scores)
-    return (
-        labels is not None
-        and of is not None
-        and is_inexact(of)
-        and labels.shape == of.shape[:-1]
-        and of.shape[-1] > 0
-        and bool(np.array_equal(widened(of).argmax(axis=-1), labels))
-    )
 
 
 def _bounds_of_drift(witness: Witness) -> Iterator[Remedy]:

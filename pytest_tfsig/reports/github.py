@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfsig.reports import consumers
+from pytest_tfsig.reports import consumers, strength
 from pytest_tfsig.reports.result import overall, worst
 from pytest_tfsig.reports.visible import cut, first_line, visible
 
@@ -49,6 +49,7 @@ def summary(results: Sequence[Result]) -> str:
         "",
         *[f"* {_text(line)}" for line, _ in consumers.lines(results)],
         "",
+        *_strength(results),
     ]
     broken = [result for result in results if result.breaks_the_run]
     for result in broken[:MOST_FAILURES]:
@@ -70,6 +71,18 @@ def _rows(results: Sequence[Result]) -> Iterator[str]:
         names = ", ".join(_text(result.check) for result in group if result.breaks_the_run)
         cells = (_text(model), _text(signature), f"{_SYMBOLS[found]} {found}", f"{held} of {len(judged)}", names)
         yield f"| {' | '.join(cells)} |"
+
+
+def _strength(results: Sequence[Result]) -> Iterator[str]:
+    """Yields the table of contract strength, where that was measured."""
+    measured = [(result, found) for result in results if (found := strength.of(result)) is not None]
+    if not measured:
+        return
+    yield from ("| model | signature | contract strength | survived |", "| --- | --- | --- | --- |")
+    for result, found in measured:
+        names = ", ".join(_text(strength.name(entry)) for entry in strength.survivors(found))
+        yield f"| {_text(result.model.name)} | {_text(result.signature)} | {_text(result.message)} | {names} |"
+    yield ""
 
 
 def _failure(result: Result) -> list[str]:

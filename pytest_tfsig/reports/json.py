@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfsig.reports import strength
 from pytest_tfsig.reports.consumers import consumers
 from pytest_tfsig.reports.files import write_whole
 from pytest_tfsig.reports.result import overall
@@ -42,9 +43,15 @@ def document(
             "models": list(models.values()),
             "consumers": [consumer.as_dict() for consumer in consumers(results)],
             "results": [
-                {**result.as_dict(), "model": result.model.name, "model_index": numbers[result.model]}
+                {
+                    **result.as_dict(),
+                    "model": result.model.name,
+                    "model_index": numbers[result.model],
+                    "details": strength.without(result.details),
+                }
                 for result in results
             ],
+            "strength": strength.entries(results, numbers),
         }
     )
     return plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_tfsig.reports import consumers
+from pytest_tfsig.reports import consumers, strength
 from pytest_tfsig.reports.result import overall, worst
 from pytest_tfsig.reports.visible import first_line, visible
 
@@ -60,11 +60,21 @@ def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = 
                 writer.write_line(line, **_MARKUP[result.verdict])
             elif "note" in result.details:
                 writer.write_line(f"  {'note':<12} {result.check}: {first_line(result.details['note'])}")
+    _strength(writer, results)
     for line, found in consumers.lines(results):
         writer.write_line(visible(line), **_MARKUP[found])
     for file in files:
         writer.write_line(f"report: {file}")
     writer.write_line(f"verdict: {verdict}", **_MARKUP[verdict])
+
+
+def _strength(writer: Writer, results: Sequence[Result]) -> None:
+    """Writes how strong the contracts are, where that was measured."""
+    lines = list(strength.lines(results))
+    if lines:
+        writer.write_sep("-", "contract strength")
+    for line, is_survivor in lines:
+        writer.write_line(visible(line), **(_MARKUP["inconclusive"] if is_survivor else {}))
 
 
 def _by_signature(results: Sequence[Result]) -> dict[str, list[Result]]:
