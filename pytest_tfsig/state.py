@@ -16,8 +16,6 @@ from pytest_tfsig.errors import TfsigError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collections.abc import Iterable
-
     from pytest_tfsig.contract import Contract
     from pytest_tfsig.options import Options
     from pytest_tfsig.serving.shared import Shared
@@ -30,9 +28,6 @@ CONTRACTS = pytest.StashKey["dict[tuple[Path, str], Contract]"]()
 # The key of what xdist's workers are told.
 WORKER_INPUT = "tfsig_run"
 SERVER = pytest.StashKey["dict[str, Any]"]()
-Stated = tuple[str, str, str, str, str]
-"""A check that a contract asks for: the model's path, the contract's file, its consumer, the signature, the check."""
-CASES = pytest.StashKey["set[Stated]"]()
 Stated = tuple[str, str, str, str, str]
 """A check that a contract asks for: the model's path, the contract's file, its consumer, the signature, the check."""
 CASES = pytest.StashKey["set[Stated]"]()
@@ -59,26 +54,6 @@ def options_of(config: pytest.Config) -> Options:
 def stated_contracts(config: pytest.Config) -> dict[tuple[Path, str], Contract]:
     """Returns the contracts that collected tests state, by their module's path and the model's."""
     return config.stash.setdefault(CONTRACTS, {})
-
-
-def stated_cases(config: pytest.Config) -> set[Stated]:
-    """Returns every check that collected contracts ask for, whether or not it is to run; pending ones do not count."""
-    return config.stash.setdefault(CASES, set())
-
-
-def keep_stated(config: pytest.Config, cases: Iterable[Case]) -> None:
-    """Notes what contracts ask for, so that what was left out of a run can be told from what was judged."""
-    stated_cases(config).update(
-        (
-            case.target.model,
-            "" if case.target.file is None else str(case.target.file.absolute()),
-            case.target.consumer,
-            case.signature,
-            case.check.name,
-        )
-        for case in cases
-        if not case.target.contract.pending
-    )
 
 
 def stated_cases(config: pytest.Config) -> set[Stated]:
