@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from pytest_tfsig.errors import TfsigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_tfsig.checks.subject import Subject
 
@@ -30,16 +31,14 @@ def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduc
     Args:
         subject: The served model and its contract.
         inputs: The falsifying inputs; None where no request is involved. Large ones are saved in the settings' folder
-            for files, and left out of the lines where there is none.
+            for files, or in a new temporary one where there is none.
     """
     if inputs is None or subject.saved_model is None:
         return Reproduction(pytest=subject.pytest_line)
     serve = f"tfsig serve {shlex.quote(str(subject.saved_model.path))} --name {shlex.quote(subject.model.name)}"
     if not is_large(inputs):
         return Reproduction(serve, _curl(subject, inputs), _python(subject, inputs), subject.pytest_line)
-    if subject.settings.files is None:
-        return Reproduction(serve, pytest=subject.pytest_line)
-    file = _saved(subject.settings.files, inputs)
+    file = _saved(subject.settings.files or Path(tempfile.mkdtemp(prefix="tfsig-inputs-")), inputs)
     snippet = _python(subject, inputs, loaded=_loaded(file, inputs))
     return Reproduction(serve, "", snippet, subject.pytest_line, str(file))
 

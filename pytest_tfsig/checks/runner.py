@@ -15,7 +15,7 @@ from pytest_tfsig.checks.subject import ServerDied
 from pytest_tfsig.checks.untried import untried
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
-from pytest_tfsig.errors import TfsigError
+from pytest_tfsig.errors import StrategyError, TfsigError
 from pytest_tfsig.reports.sums import KEY as PROBABILITY_SUMS
 from pytest_tfsig.strategies import explore
 
@@ -43,6 +43,10 @@ def _run(entry: Check, subject: Subject) -> Outcome:
         outcome = failed(_death(died))
     except ServingError as error:
         outcome = Outcome("error", f"could not be judged: {error}. {causes.advice(str(error))}".strip())
+    except StrategyError as error:
+        # What keeps all checks from drawing inputs is told once.
+        told = entry.name == "outputs" or subject.signature.checks.get("outputs") is False
+        outcome = Outcome("error", str(error) if told else "not judged: no inputs can be drawn; see the check outputs")
     except TfsigError as error:
         outcome = Outcome("error", str(error))
     if outcome.violation is not None:

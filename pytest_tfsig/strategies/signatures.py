@@ -180,8 +180,9 @@ def plan(signature: Signature) -> Plan:
             owns[name] = mine
         elif signature.method != "predict" and tensor.features is None:
             raise StrategyError(
-                f"{where}: {signature.method} takes tf.Examples, but the graph does not tell their features; "
-                "state them as `features`."
+                f"{where}: {signature.method} sends serialized tf.Examples, but the graph is not seen to parse them, "
+                "so what they hold is not known: state it as `features`. If the model reads the strings "
+                "themselves, callers cannot use it so: export the signature for predict."
             )
         else:
             values[name] = values_of(tensor, where)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -243,3 +245,16 @@ def test_sizes_that_only_an_inferred_contract_makes_equal_are_said(length):
     result = outcome("outputs", lambda inputs: {"y": inputs["mask"].sum(axis=1)}, signature)
     assert result.verdict == "pass"
     assert ("were sent equally long: 'x' and 'mask' (dim_1)" in result.message) == (length == "dim_1")
+
+
+@pytest.mark.parametrize("switched", [{}, {"outputs": False}])
+def test_what_keeps_inputs_from_being_drawn_is_told_once(switched):
+    raw = Signature(
+        method="classify", inputs={"inputs": Tensor("string", ["batch"])}, outputs={"scores": Tensor("float32")}
+    )
+    judged = subject(None, replace(raw, checks=switched))
+    told = [checks.run(checks.checks()[name], judged) for name in ("outputs", "finite", "deterministic", "concurrent")]
+    assert {result.verdict for result in told} == {"error"}
+    reasons = [result.message for result in told if "sends serialized tf.Examples" in result.message]
+    assert len(reasons) == (4 if switched else 1)
+    assert all("see the check outputs" in result.message for result in told if result.message not in reasons)

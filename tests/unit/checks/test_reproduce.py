@@ -76,7 +76,15 @@ def test_large_inputs_are_saved(tmp_path):
     found = again({"x": array}, files=tmp_path)
     assert np.array_equal(np.load(found.npz)["x"], array)
     assert found.npz in found.python
-    assert not again({"x": array}).npz
+
+
+def test_large_inputs_are_saved_where_no_folder_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    array = np.arange(1000, dtype=np.float32)
+    found = again({"x": array})
+    assert Path(found.npz).is_relative_to(tmp_path)
+    assert np.array_equal(np.load(found.npz)["x"], array)
+    assert found.npz in found.python
 
 
 def test_a_violation_is_told_in_order():
