@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -149,7 +150,7 @@ def watch(config: pytest.Config) -> None:
         capture = config.pluginmanager.get_plugin("capturemanager")
 
         def write_line(line: str) -> None:
-            with capture.global_and_fixture_disabled():
+            with nullcontext() if capture is None else capture.global_and_fixture_disabled():
                 reporter.ensure_newline()
                 reporter.write_line(line)
 
@@ -170,4 +171,4 @@ def watch(config: pytest.Config) -> None:
 
 def _can_rewrite(config: pytest.Config, reporter: pytest.TerminalReporter) -> bool:
     """Whether there is a terminal whose line is ours: with -s, tests write there themselves."""
-    return reporter.isatty and os.environ.get("TERM", "dumb") != "dumb" and config.getoption("capture") != "no"
+    return bool(reporter.isatty) and os.environ.get("TERM", "dumb") != "dumb" and config.getoption("capture") != "no"

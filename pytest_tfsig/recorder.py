@@ -76,13 +76,15 @@ class Recorder:
         if not self._results and not stated(self._config, "report"):
             return
         folder = state.options_of(self._config).report
-        from pytest_tfsig.reports import Result
+        from pytest_tfsig.reports import Result, audit
         from pytest_tfsig.reports.terminal import summarize
 
         results = [Result.from_dict(result) for result in self._results]
         try:
             files = [] if folder is None else self._written(folder, results, int(exitstatus))
             summarize(terminalreporter, results, files)
+            if stated(self._config, "audit") and self._config.get_verbosity() >= 0:
+                audit.ending(terminalreporter, results)
             _tell_github(terminalreporter, results)
         except OSError as error:
             terminalreporter.write_line(f"report: not written: {error}", red=True)

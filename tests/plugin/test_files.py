@@ -48,6 +48,7 @@ def test_contract(tfsig_check):
 def test_a_model_is_audited_without_test_code(suite, pytester, models):
     pytester.makepyfile(test_other="def test_other():\n    raise AssertionError\n")
     result = suite.run("-v", f"--tfsig-audit={models('two_heads')}")
+    assert "what the signatures alone leave open" in result.stdout.str()
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*two_heads::logits-outputs PASSED*", "*two_heads::serving_default-finite PASSED*"])
     result.stdout.no_fnmatch_line("*test_other*")
@@ -58,6 +59,11 @@ def test_an_audited_model_can_be_a_link_with_a_name_in_any_script(suite, pyteste
     link.symlink_to(models("classifier"))
     result = suite.run(f"--tfsig-audit={link}", "-k", "loads")
     result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*not judged: latency: no budget is stated", "*a contract would add *"])
+    [line] = [line.partition("begin one:")[2] for line in result.outlines if line.startswith("begin one:")]
+    command, _, file = line.replace("--observe 100", "").partition(" > ")
+    assert main(shlex.split(command)[1:]) == 0
+    assert file == "mein-mod-le.tfsig.toml"
 
 
 def test_an_audit_s_failure_names_a_line_that_runs_it_again(suite, pytester, models):
