@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from pytest_tfsig.cli import main
+
 FILE = """
 model = "{model}"
 
