@@ -1,6 +1,6 @@
 # Everything is set up by the target that needs it: only Python >= 3.11, make and git have to be there.
 #
-#   make example    train the example models, serve them, prove their contracts
+#   make example    train the example models, serve them, prove their contracts and how strong they are
 #   make example-in-container   the same contracts, served by containers of a Docker Engine
 #   make test       run the tests            (make test ARGS="-k latency")
 #   make lint       ruff and the layer rules
@@ -36,7 +36,7 @@ test: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 example: $(READY) $(TRAINED)
-	cd example_project && $(BIN)/pytest --tfsig-server=embedded $(ARGS)
+	cd example_project && $(BIN)/pytest --tfsig-server=embedded --tfsig-mutate=90 $(ARGS)
 
 # The example's contracts once more, in a real container: an image that is built on the spot around the embedded server.
 example-in-container: $(READY) $(TRAINED)

@@ -1,13 +1,16 @@
 """Trains the five models on data that scikit-learn ships and exports them, ready to be served.
 
-Run ``python train.py``. It writes ``models/NAME/1`` for every release and ``models/candidates/digits/2``,
-a next version of the digits model that is saved the wrong way: what a contract is there to stop.
+Run ``python train.py``. It writes ``models/NAME/1`` for every release, for some of them what it answers
+(``models/NAME/recorded.tfrecord``), and ``models/candidates/digits/2``, a next version of the digits model that is
+saved the wrong way: what a contract is there to stop.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 # Before TensorFlow is imported: its C++ start-up messages would bury the accuracies.
@@ -49,8 +52,24 @@ def train_digits() -> None:
 
     accuracy = fit(model, data.images / 16, data.target, epochs=20)
     model.export(release("digits"), verbose=False)
-    save_the_wrong_way(model, MODELS / "candidates" / "digits" / "2")
     report("digits", f"accuracy {accuracy:.3f}")
+
+    accuracy = fit(model, data.images / 16, data.target, epochs=5)
+    model.export(candidate("retrained"), verbose=False)
+    probabilities = model.output["probabilities"]
+    logits = layers.Dense(10, name="logits")(hidden)
+    answers = {
+        # Handy for debugging; but a second output changes the JSON of the first.
+        "with_logits": {"probabilities": probabilities, "logits": logits},
+        # Over the images of a request instead of over the classes: right for nobody, and of the right shape.
+        "wrong_axis": {"probabilities": layers.Softmax(axis=0)(logits)},
+    }
+    for name, outputs in answers.items():
+        keras.Model(image, outputs).export(candidate(name), verbose=False)
+    # Each image in its own light: a blank one is divided by zero.
+    lit = layers.Lambda(lambda x: x / tf.reduce_max(x, axis=[1, 2], keepdims=True), output_shape=(8, 8))(image)
+    keras.Model(image, {"probabilities": model(lit)["probabilities"]}).export(candidate("blank_is_nan"), verbose=False)
+    save_the_wrong_way(model, Path(candidate("saved_wrongly")))
 
 
 def save_the_wrong_way(model: keras.Model, path: Path) -> None:
@@ -64,7 +83,6 @@ def save_the_wrong_way(model: keras.Model, path: Path) -> None:
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(model(image))
 
-    shutil.rmtree(path, ignore_errors=True)
     tf.saved_model.save(model, str(path), signatures=serve)
 
 
@@ -164,9 +182,30 @@ def fit(
 
 def release(name: str) -> str:
     """Return an empty place for version 1 of a model."""
-    path = MODELS / name / "1"
+    return empty(MODELS / name / "1")
+
+
+def candidate(name: str) -> str:
+    """Return an empty place for a version 2 of the digits model that wants to be released."""
+    return empty(MODELS / "candidates" / name / "digits" / "2")
+
+
+def empty(path: Path) -> str:
     shutil.rmtree(path, ignore_errors=True)
     return str(path)
+
+
+def record(name: str) -> None:
+    """Record what a release answers to drawn requests, once: no statement about values tells a right answer from wrong.
+
+    The contracts' check ``examples`` asks the same again.
+    """
+    recorded = MODELS / name / "recorded.tfrecord"
+    command = [sys.executable, "-m", "pytest_tfsig.cli", "record", str(MODELS / name / "1"), str(recorded)]
+    contract = Path(__file__).parent / "tests" / f"{name}.tfsig.toml"
+    if contract.is_file():  # it says which inputs callers send
+        command += ["--contract", str(contract)]
+    subprocess.run([*command, "--server=embedded"], check=True)
 
 
 def report(name: str, what: str) -> None:
@@ -179,6 +218,8 @@ def main() -> None:
     tf.config.experimental.enable_op_determinism()
     for train in (train_tumour, train_digits, train_rows, train_wine, train_iris):
         train()
+    for name in ("tumour", "rows", "wine", "iris"):
+        record(name)
 
 
 if __name__ == "__main__":
