@@ -65,7 +65,7 @@ def test_an_audited_model_can_be_a_link_with_a_name_in_any_script(suite, pyteste
     [line] = [line.partition("begin one:")[2] for line in result.outlines if line.startswith("begin one:")]
     command, _, file = line.replace("--observe 100", "").partition(" > ")
     assert main(shlex.split(command)[1:]) == 0
-    assert file == "mein-mod-le.tfsig.toml"
+    assert file == "mein_mod_le.tfsig.toml"
 
 
 def test_an_audit_s_failure_names_a_line_that_runs_it_again(suite, pytester, models):
