@@ -136,6 +136,7 @@ def read_graph_file(directory: Path) -> tuple[Path, bytes]:
     file = next((directory / name for name in GRAPH_FILES if os.path.lexists(directory / name)), None)
     if file is None:
         raise SavedModelError(f"{directory}: no saved_model.pb is there, so this is no SavedModel; {_hint(directory)}")
+    refuse_link_out(directory, file)
     try:
         # Without O_NONBLOCK, opening a fifo would wait for a writer that may never come.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -153,6 +154,16 @@ def read_graph_file(directory: Path) -> tuple[Path, bytes]:
         raise SavedModelError(f"{file}: not a regular file but a directory; export the model again.") from None
     except OSError as error:
         raise SavedModelError(f"{file}: cannot be read: {error.strerror}.") from None
+
+
+def refuse_link_out(directory: Path, file: Path) -> None:
+    """Refuse a file that is a link out of its model: a model must not name any file of the machine to be read.
+
+    Raises:
+        SavedModelError: It is such a link.
+    """
+    if not os.path.realpath(file).startswith(os.path.realpath(directory) + os.sep):
+        raise SavedModelError(f"{file}: a link out of the model's directory; put the file itself there.")
 
 
 def _check_size(file: Path, size: int) -> None:

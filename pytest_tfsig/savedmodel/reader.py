@@ -12,7 +12,7 @@ from pytest_tfsig import protos
 from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel.dtypes import COMPLEX_DTYPES, HALF_DTYPES
 from pytest_tfsig.savedmodel.examples import features_of
-from pytest_tfsig.savedmodel.files import read_graph_file, resolve
+from pytest_tfsig.savedmodel.files import read_graph_file, refuse_link_out, resolve
 from pytest_tfsig.savedmodel.graph import Graph, node_of
 from pytest_tfsig.savedmodel.meanings import image_of, indices_of
 from pytest_tfsig.savedmodel.restore import read_variables, restored_variables
@@ -91,6 +91,7 @@ def read(path: str | os.PathLike[str]) -> SavedModel:
         if not name.startswith(_INTERNAL_PREFIX)
     }
     warmup = directory / _WARMUP
+    refuse_link_out(directory, warmup)
     return SavedModel(
         directory,
         tuple(meta_graph.meta_info_def.tags),
