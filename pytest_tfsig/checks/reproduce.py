@@ -31,9 +31,9 @@ def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduc
     Args:
         subject: The served model and its contract.
         inputs: The falsifying inputs; None where no request is involved. Large ones are saved in the settings' folder
-            for files, or in a new temporary one where there is none.
+            for files, or in a new temporary one where there is none. Of hasty checks, nobody looks at them again.
     """
-    if inputs is None or subject.saved_model is None:
+    if inputs is None or subject.saved_model is None or subject.settings.hasty:
         return Reproduction(pytest=subject.pytest_line)
     serve = f"tfsig serve {shlex.quote(str(subject.saved_model.path))} --name {shlex.quote(subject.model.name)}"
     if not is_large(inputs):

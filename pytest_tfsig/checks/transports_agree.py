@@ -12,6 +12,7 @@ from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
+from pytest_tfsig.checks.render import array_text
 from pytest_tfsig.checks.rounding import Rounding, precision, without_subnormals
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
@@ -69,6 +70,7 @@ def transports_agree(subject: Subject, *, rtol: float | None = None, atol: float
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
                 rounding=Rounding(subject, inputs),
             )  # fmt: skip
+        _refuse_broken_text(subject.signature, inputs, expected)
         compared += 1
 
     outcome = search(subject, examine, holds="")
@@ -142,6 +144,45 @@ def _forms(
     # Row form needs one leading dimension that all inputs and outputs share, with at least one row.
     if len(leading) == 1 and leading.pop() not in {(), (0,)}:
         yield "rows", "REST, rows"
+
+
+def _refuse_broken_text(signature: Signature, inputs: Mapping[str, Any], answer: Mapping[str, NDArray[Any]]) -> None:
+    """Raises a Violation where an output that REST writes as text is none, though no input text was broken either.
+
+    Our client reads such an answer all the same; others do not, for it is no JSON.
+    """
+    images = {name for name, tensor in signature.inputs.items() if tensor.image is not None}
+    if not all(_is_text(value) for name in inputs.keys() - images for value in _strings(inputs[name])):
+        return
+    for name, array in answer.items():
+        broken = [] if name.endswith("_bytes") else [value for value in _strings(array) if not _is_text(value)]
+        if broken:
+            raise Violation(
+                f"output {name!r} is not UTF-8, so that the answer over REST is no JSON",
+                inputs,
+                expected="text in UTF-8, or a name that ends in _bytes",
+                actual=f"{name} = {array_text(array)}",
+                advice=_ADVICE,
+            )
+
+
+def _strings(values: Any) -> Iterator[bytes]:
+    """Yields the strings of an input or an output; those of tf.Examples, feature by feature."""
+    if isinstance(values, np.ndarray):
+        yield from values.ravel() if values.dtype == object else ()
+    elif isinstance(values, bytes):
+        yield values
+    elif isinstance(values, list):
+        for value in values:
+            yield from _strings(list(value.values()) if isinstance(value, dict) else value)
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _over_rest(subject: Subject, inputs: Mapping[str, Any], form: Any) -> Mapping[str, NDArray[Any]]:

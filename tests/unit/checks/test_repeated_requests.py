@@ -197,6 +197,41 @@ def test_transports_agree_up_to_the_text_of_numbers(over_rest, verdict):
     assert outcome("transports_agree", scores, ROWS, over_rest=over_rest).verdict == verdict
 
 
+BROKEN = np.array([b"\x89PNG"], object)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "verdict"),
+    [
+        ({"x": Tensor("float32", ["batch"])}, lambda x: {"y": np.full(len(x), BROKEN)}, "fail"),
+        ({"x": Tensor("float32", ["batch"])}, lambda x: {"y_bytes": np.full(len(x), BROKEN)}, "pass"),
+        ({"x": Tensor("string", ["batch"], image="png")}, lambda x: {"y": x}, "fail"),
+        ({"x": Tensor("string", ["batch"], encoding="utf-8")}, lambda x: {"y": x}, "pass"),
+        # It cuts characters in two.
+        ({"x": Tensor("string", ["batch"])}, lambda x: {"y": np.array([v[:1] for v in x], object)}, "fail"),
+        # Only callers that send no text get none.
+        ({"x": Tensor("string", ["batch"])}, lambda x: {"y": x}, "pass"),
+    ],
+)
+def test_bytes_that_rest_writes_as_text_are_found(inputs, outputs, verdict):
+    declared = {name: Tensor("string", ["batch"]) for name in outputs(np.array([b""], object))}
+    answer = lambda drawn: outputs(drawn["x"])  # noqa: E731
+    result = outcome("transports_agree", answer, Signature(inputs=inputs, outputs=declared), over_rest=answer)
+    assert result.verdict == verdict
+    assert verdict == "pass" or "not UTF-8" in result.message
+
+
+def test_labels_that_are_no_text_are_found():
+    classify = Signature(
+        method="classify",
+        inputs={"inputs": Tensor("string", ["batch"], features={"a": Feature("string", [], values=["ä", "b"])})},
+        outputs={"classes": Tensor("string", ["batch", 1])},
+    )
+    first = lambda examples: {"classes": np.array([[example["a"][0][:1]] for example in examples], object)}  # noqa: E731
+    result = outcome("transports_agree", first, classify, over_rest=first)
+    assert result.message == "output 'classes' is not UTF-8, so that the answer over REST is no JSON"
+
+
 def test_a_request_that_only_grpc_answers_is_found():
     def refuses(_):
         raise refusal("UNIMPLEMENTED", "Conversion of JSON Value: 1.0 to type: half", "rest")

@@ -83,6 +83,7 @@ def test_large_inputs_are_saved_where_no_folder_is_kept(tmp_path, monkeypatch):
     array = np.arange(1000, dtype=np.float32)
     found = again({"x": array})
     assert Path(found.npz).is_relative_to(tmp_path)
+    assert not again({"x": array}, hasty=True).npz
     assert np.array_equal(np.load(found.npz)["x"], array)
     assert found.npz in found.python
 
