@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from benchmarks.planted_bugs.inferred import INFERRED
+from benchmarks.planted_bugs.rounding import ROUNDING
 from benchmarks.planted_bugs.shapes import SHAPES
 from benchmarks.planted_bugs.sound import SOUND
 from benchmarks.planted_bugs.specimens import save
@@ -27,7 +29,9 @@ _ROOT = _HERE.parents[1]
 _CACHE = _ROOT / ".cache" / "planted_bugs"
 
 SPECIMENS: dict[str, Specimen] = {
-    specimen.name: specimen for collection in (SHAPES, VALUES, STATES, SOUND) for specimen in collection.specimens
+    specimen.name: specimen
+    for collection in (SHAPES, VALUES, STATES, SOUND, ROUNDING, INFERRED)
+    for specimen in collection.specimens
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.planted_bugs.__main__ import judged
 from benchmarks.planted_bugs.building import SPECIMENS, built
+from benchmarks.planted_bugs.judging import judged
 from pytest_tfsig.options import Options
 from pytest_tfsig.session import Session
 
@@ -25,8 +25,20 @@ PLANTED = [
     "batch_statistics",
     "counter",
     "shared_scratch",
+    "mean_for_rows_of_zeros",
+    "last_row_never_trained",
+    "thumbnail_without_bytes",
 ]
-SOUND = ["lstm_with_masking", "half_precision_inside", "examples_regressed", "fake_quantised", "attention_with_mask"]
+SOUND = [
+    "lstm_with_masking",
+    "half_precision_inside",
+    "examples_regressed",
+    "fake_quantised",
+    "attention_with_mask",
+    "direction_from_silence",
+    "frames_with_mask",
+    "jpegs_decoded",
+]
 
 
 @pytest.fixture(scope="module")
