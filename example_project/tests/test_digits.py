@@ -22,6 +22,7 @@ pytestmark = [
         outputs={"probabilities": Probabilities("float32", ["batch", 10], atol=1e-5)},
         dims={"batch": (1, 64)},
         latency={"p99": "100ms"},
+        consumer="dashboard",
     ),
 ]
 

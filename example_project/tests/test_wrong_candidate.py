@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-CANDIDATE = "models/candidates/digits"
+CANDIDATE = "models/candidates/saved_wrongly/digits"
 
 
 def test_candidate_is_rejected_and_the_reason_is_named(tmp_path: Path):
