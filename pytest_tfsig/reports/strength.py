@@ -49,8 +49,8 @@ def lines(results: Sequence[Result]) -> Iterator[tuple[str, bool]]:
     for result in results:
         if result.check != CHECK:
             continue
-        version = "" if result.model.version is None else f"/{result.model.version}"
-        yield f"{result.model.name}{version} {result.signature} {result.message}", False
+        source = f" ({result.contract})" if result.contract else ""
+        yield f"{result.model.title} {result.signature}{source} {result.message}", False
         measured = of(result)
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for entry in [] if measured is None else survivors(measured):

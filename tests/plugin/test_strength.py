@@ -39,7 +39,7 @@ def test_a_contract_s_strength_is_reported_and_alone_never_fails(suite, pytester
             "*test_contract?serving_default-concurrent? PASSED*",
             "*test_contract?serving_default-strength? PASSED*",
             "*- contract strength -*",
-            "classifier/2 serving_default 25 of 27 mutations killed (92 %)",
+            "classifier/2 serving_default (test_model.py) 25 of 27 mutations killed (92 %)",
             "  survived  classes_permuted(probabilities): the classes of output 'probabilities' stand *",
             "  survived  constant: every row of every request gets the answer to the first",
             "            noticed with: checks={'examples': {'file': 'classifier.tfrecord'}}, after: tfsig record *",
