@@ -237,12 +237,23 @@ def _existing_directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
+_OTHER_FORMATS: Final = {
+    ".keras": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
+    ".h5": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
+    ".hdf5": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
+    ".tflite": "a TFLite model cannot be turned back: export the model that it was converted from, with "
+    "model.export(directory) or tf.saved_model.save().",
+    ".onnx": "TensorFlow Serving serves no ONNX; export the model that it was converted from, with "
+    "model.export(directory) or tf.saved_model.save().",
+    ".pb": "a frozen graph has no signatures: export the model with model.export(directory) or tf.saved_model.save().",
+}
+"""What to do with models of other formats, by their files' suffixes."""
+
+
 def _file_hint(file: Path) -> str:
     if file.name in GRAPH_FILES:
         return f"give {file.parent}."
-    if file.suffix in {".keras", ".h5", ".hdf5"}:
-        return "load it with Keras and use model.export()."
-    return "give the directory that holds saved_model.pb."
+    return _OTHER_FORMATS.get(file.suffix.lower(), "give the directory that holds saved_model.pb.")
 
 
 def _hint(directory: Path) -> str:
@@ -253,6 +264,9 @@ def _hint(directory: Path) -> str:
     nested = [name for name in sorted(others) if any((directory / name / graph).is_file() for graph in GRAPH_FILES)]
     if nested:
         return f'but "{nested[0]}" in it is a SavedModel: give that, or rename it to a version number.'
+    foreign = [name for name in sorted(others) if Path(name).suffix.lower() in _OTHER_FORMATS]
+    if foreign:
+        return f'"{foreign[0]}" in it is none: {_file_hint(Path(foreign[0]))}'
     return "export a model there with model.export() or tf.saved_model.save()."
 
 

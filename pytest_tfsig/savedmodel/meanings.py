@@ -63,9 +63,10 @@ def indices_of(graph: Graph, tensor: str) -> Meaning | None:
     """Return the size of the smallest table that the graph looks an input up in.
 
     None where a table's size is not known, where an input is used in another way as well (arithmetic, say: then what
-    is looked up is not what was sent), or in no table at all.
+    is looked up is not what was sent), or in no table at all. A one-hot encoding counts as a table only where there is
+    no other: it answers for numbers past its depth, too.
     """
-    found: list[Meaning] = []
+    tables, encodings = [], []
     for use in uses(graph, tensor, _keeps_numbers):
         if use.node.op in _LOOKING or _wraps_negatives(use):
             continue
@@ -73,8 +74,8 @@ def indices_of(graph: Graph, tensor: str) -> Meaning | None:
         meaning = look_up(use) if look_up is not None else None
         if meaning is None:
             return None
-        found.append(meaning)
-    return min(found, key=lambda meaning: meaning.table_size or 0, default=None)
+        (encodings if use.node.op == "OneHot" else tables).append(meaning)
+    return min(tables or encodings, key=lambda meaning: meaning.table_size or 0, default=None)
 
 
 def _keeps_numbers(use: Use) -> bool:

@@ -88,7 +88,10 @@ def looked_up_ids(base: Path) -> None:
         return tf.gather(tf.convert_to_tensor(module.table), tf.where(ids < 0, ids + 20, ids))
 
     def masked(ids: Any) -> Any:
-        return tf.gather(module.table, tf.where(ids == 3, tf.zeros_like(ids), ids)) * tf.cast(ids != 0, tf.float32)[..., None]
+        return (
+            tf.gather(module.table, tf.where(ids == 3, tf.zeros_like(ids), ids))
+            * tf.cast(ids != 0, tf.float32)[..., None]
+        )
 
     def along_the_second(ids: Any) -> Any:
         return tf.transpose(tf.gather(tf.transpose(module.table), ids, axis=1), [1, 2, 0])
@@ -107,6 +110,7 @@ def looked_up_ids(base: Path) -> None:
         "masked": masked,
         "row_by_row": row_by_row,
         "smallest": lambda ids: tf.gather(module.table, ids) + tf.gather(module.small, ids),
+        "encoded_too_short": lambda ids: tf.gather(module.table, ids) + tf.one_hot(ids, 4),
         "modulo": lambda ids: tf.gather(module.table, ids % 20),
         "next": lambda ids: tf.gather(module.table, ids) + tf.gather(module.table, ids + 1),
         "clipped": lambda ids: tf.gather(module.table, tf.minimum(ids, 19)),

@@ -41,6 +41,7 @@ def test_images_that_the_graph_decodes(models, signature, expected):
         ("masked", 20),
         ("row_by_row", 20),
         ("smallest", 6),
+        ("encoded_too_short", 20),
         ("modulo", None),
         ("next", None),
         ("clipped", None),
