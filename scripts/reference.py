@@ -38,7 +38,8 @@ def options() -> str:
     """Returns the options of the pytest plugin as a table."""
     rows = []
     for option in OPTIONS:
-        usage = f"--tfsig-{option.name}{f' {option.metavar}' if option.metavar else ''}"
+        value = f"[={option.metavar}]" if option.bare is not None else f" {option.metavar}" if option.metavar else ""
+        usage = f"--tfsig-{option.name}{value}"
         rows.append((f"`{usage}`", f"`{option.ini}`", option.explanation))
     return _table(("option", "ini", "what it does"), rows)
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import checks
+from pytest_tfsig.checks import registry
 from pytest_tfsig.contract import Contract, Probabilities, Signature, Tensor, dumps, loads
 from pytest_tfsig.mutations import measure, mutations, strength_check
+from pytest_tfsig.mutations.strength import _Measurement
 from pytest_tfsig.mutations.trial import Clock
 from tests.unit.mutations.fakes import classify, record, softmax, subject
 
@@ -193,10 +195,39 @@ def test_a_budget_for_the_slowest_is_told(tmp_path):
     kills(only("logits"), median, "slow_tail", 'p99 = "250ms"', tmp_path)
 
 
-def kills(answer, signature, name, line, folder):
+def test_with_a_released_version_a_bound_on_drift_is_told(tmp_path):
+    plain = loose(logits=Tensor("float64", ["batch", 3]))
+    released = subject(only("logits"), plain)
+    baseline = checks.Baseline("models/released", 1, released.model.signatures, lambda: released.model)
+    kills(only("logits"), plain, "scaled(logits)", "drift = { max = ", tmp_path, baseline=baseline)
+
+
+@pytest.mark.parametrize(("rate", "waits"), [(None, False), (50, True)])
+def test_only_a_schedule_of_requests_is_waited_for(rate, waits):
+    budget = {"p99": "1s"} if rate is None else {"p99": "1s", "rate": rate}
+    measurement = _Measurement(subject(only("logits"), replace(loose(), latency=(budget,))), ())
+    assert (measurement.clock is None) is waits
+
+
+def test_a_user_s_own_check_notices_too(monkeypatch):
+    monkeypatch.setattr(registry, "_CHECKS", dict(checks.checks()))
+
+    @checks.check("first_is_larger")
+    def first_is_larger(_, observation):
+        """The first logit of ones is the larger."""
+        ones = (observation.inputs["x"] == 1).all(axis=1)
+        assert (observation.outputs["logits"][ones][:, 0] > 0).all()
+
+    signature = loose(logits=Tensor("float64", ["batch", 3], strategy=None))
+    signature = replace(signature, inputs={"x": Tensor("float32", ["batch", 4], values=[1])})
+    [finding] = measure(subject(only("logits"), signature), known=some("sign_flipped")).findings
+    assert (finding.verdict, finding.check) == ("killed", "first_is_larger")
+
+
+def kills(answer, signature, name, line, folder, **more):
     """Adds the line that is told for a survivor to the contract's file, and has the survivor killed by that."""
     tried = [mutations()[name.partition("(")[0]]]
-    finding = by_name(measure(subject(answer, signature, folder=folder), known=tried))[name]
+    finding = by_name(measure(subject(answer, signature, folder=folder, **more), known=tried))[name]
     assert finding.verdict == "survived"
     remedy = finding.remedy
     assert remedy is not None
@@ -206,7 +237,7 @@ def kills(answer, signature, name, line, folder):
         record(folder, answer, signature)
         (folder / "recorded.tfrecord").rename(folder / "fake.tfrecord")
     amended = loads(with_line(dumps(Contract({"serving_default": signature})), remedy)).signatures["serving_default"]
-    strength = measure(subject(answer, amended, folder=folder), known=tried)
+    strength = measure(subject(answer, amended, folder=folder, **more), known=tried)
     assert strength.broken == ""
     assert by_name(strength)[name].verdict == "killed"
 
