@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Recorder(config), "tfsig-recorder")
     audited = declared.stated(config, "audit")
     if audited:
+        state.refuse_files(config, audited)
         chosen = config.args_source is pytest.Config.ArgsSource.ARGS
         config.args = [*(config.args if chosen else []), *audited]
 
@@ -121,7 +122,7 @@ def pytest_runtest_makereport(
     if call.when == "call" and state.RESULT in item.stash:
         vars(report)["tfsig_result"] = item.stash[state.RESULT]
     if call.excinfo is not None and report.failed and state.is_ours(call.excinfo.value):
-        report.longrepr = str(call.excinfo.value)
+        report.longrepr = state.told(call.excinfo.value)
     return report
 
 

@@ -51,6 +51,23 @@ def options_of(config: pytest.Config) -> Options:
     return config.stash[OPTIONS]
 
 
+def refuse_files(config: pytest.Config, audited: Iterable[str]) -> None:
+    """Refuses to audit a file, of which pytest would only say that it finds no tests in it.
+
+    Raises:
+        pytest.UsageError: One is a file, such as a .tflite or .keras file; the message says how to export it.
+    """
+    for model in audited:
+        path = config.invocation_params.dir / model
+        if path.is_file():
+            from pytest_tfsig.savedmodel import resolve
+
+            try:
+                resolve(path)
+            except TfsigError as error:
+                raise pytest.UsageError(f"--tfsig-audit {model}: {error}") from None
+
+
 def stated_contracts(config: pytest.Config) -> dict[tuple[Path, str], Contract]:
     """Returns the contracts that collected tests state, by their module's path and the model's."""
     return config.stash.setdefault(CONTRACTS, {})
@@ -176,6 +193,13 @@ def is_ours(error: BaseException | None) -> bool:
     """Whether an error is one of ours, whose text says all there is to say."""
     from_checks = getattr(type(error), "__module__", "") == "pytest_tfsig.checks.violation"
     return isinstance(error, TfsigError) or from_checks
+
+
+def told(error: BaseException) -> str:
+    """Returns an error of ours as its text, in which nothing acts on the terminal: models' own words may be in it."""
+    from pytest_tfsig.reports.visible import visible
+
+    return visible(str(error))
 
 
 def close(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.reports.saved_model import declaration
@@ -53,7 +54,8 @@ def ending(writer: Writer, results: Sequence[Result]) -> None:
             for line in lines:
                 writer.write_line(f"  {visible(line)}")
         file = _file(model.name)
-        writer.write_line(f"begin one:  tfsig init {shlex.quote(visible(model.path))} --observe 100 > {file}")
+        path = shlex.quote(visible(_as_typed(model.path)))
+        writer.write_line(f"begin one:  tfsig init {path} --observe 100 > {file}")
 
 
 def _lines(group: Sequence[Result], declared: Mapping[str, Any]) -> Iterator[str]:
@@ -97,6 +99,11 @@ def _open(signature: Mapping[str, Any]) -> Iterator[str]:
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:_MOST_NAMES])
     return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
+
+
+def _as_typed(path: str) -> str:
+    """Returns a path as users write it: relative to the current directory where it lies below it."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def _file(name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from pytest_tfsig import protos
@@ -160,3 +162,66 @@ def test_a_model_without_signatures(pytester, models):
     (base / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
     result = pytester.runpytest_subprocess("--tfsig-audit", "silent")
     result.stdout.fnmatch_lines(["*silent: the SavedModel has no signatures*model.export*"])
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("m.tflite", "a TFLite model cannot be turned back"), ("m.keras", "load it with Keras")]
+)
+def test_a_file_of_another_format_is_no_model_to_audit(pytester, name, advice):
+    (pytester.path / name).write_bytes(b"\x1c\x00\x00\x00TFL3")
+    result = pytester.runpytest_subprocess(f"--tfsig-audit={name}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --tfsig-audit {name}: *{name}: a file, but *; {advice}*"])
+
+
+HOSTILE = r"""
+@check("hostile")
+def hostile(subject, observation):
+    raise AssertionError("\x1b]0;owned\x07\x1b[2J<script>alert(1)</script>\u202e::error::x\nnext ]]> \x00")
+"""
+
+
+def test_hostile_words_of_a_model_act_nowhere(suite, models, pytester, monkeypatch):
+    summary = pytester.path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    suite.write(HOSTILE, models("classifier"))
+    result = suite.run("-k", "hostile", "--tfsig-report=report", "--junit-xml=junit.xml", "-v", "--color=no")
+    result.assert_outcomes(failed=1)
+    page = (pytester.path / "report" / "report.html").read_text()
+    junit = (pytester.path / "junit.xml").read_text()
+    quality = (pytester.path / "report" / "gl-code-quality.json").read_text()
+    for text in (result.stdout.str(), page, junit, summary.read_text(), quality):
+        assert "owned" in text
+        assert not {"\x1b", "\x07", "\x00", "\u202e"} & set(text)
+    assert page.count("<script") == 1
+    ET.fromstring(junit)  # noqa: S314 - written by the run above
+    assert [line for line in result.outlines if line.startswith("::")] == [
+        line for line in result.outlines if line.startswith("::error file=test_model.py,")
+    ]
+
+
+def test_a_gigantic_input_is_cut_and_kept_in_a_file(suite, models, pytester):
+    suite.write(
+        """
+import numpy as np
+
+
+@check("huge")
+def huge(subject, observation):
+    raise Violation("too large to print", expected="x" * 10**6)
+
+@pytest.mark.tfsig_contract(dims={"batch": (200, 300)})
+def test_large(tfsig_check):
+    tfsig_check()
+""",
+        models("classifier"),
+        contract=False,
+    )
+    result = suite.run("-k", "default-huge", "--tfsig-report=report")
+    result.assert_outcomes(failed=1)
+    [entry] = suite.report()["results"]
+    assert np.load(entry["reproduce"]["npz"])["x"].shape[0] >= 200
+    assert entry["inputs"]["x"]["values"] is None
+    result.stdout.fnmatch_lines(["*inputs saved in *.npz"])
+    assert (pytester.path / "report" / "report.html").stat().st_size < 100_000

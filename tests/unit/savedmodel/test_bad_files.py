@@ -82,7 +82,10 @@ def misnamed(base):
         (lambda _: "", "path is empty"),
         (lambda _: "a\0b", "cannot be read"),
         (lambda _: "gs://bucket/model", "only directories of this machine"),
-        (a_file, r"model.keras: a file, but a SavedModel is a directory; load it with Keras and use model.export\(\)"),
+        (
+            a_file,
+            r"model.keras: a file, but a SavedModel is a directory; load it with Keras, .*model.export\(directory\)",
+        ),
         (lambda base: base, r"neither a SavedModel .* nor a base path .* export a model there"),
         (misnamed, '"first" in it is a SavedModel: give that, or rename it to a version number'),
         (lambda base: (base / "1").mkdir() or base, r"1: no saved_model.pb is there"),
@@ -151,3 +154,27 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
 def test_any_text_is_read_or_refused(tmp_path_factory, text):
     base = file_with(text.encode("utf-8", "surrogatepass"), "saved_model.pbtxt")(tmp_path_factory.mktemp("model"))
     assert refused_or_none(base) is None or "saved_model.pbtxt" in refused_or_none(base)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("m.h5", "load it with Keras"),
+        ("m.KERAS", "load it with Keras"),
+        ("m.tflite", "a TFLite model cannot be turned back"),
+        ("m.onnx", "TensorFlow Serving serves no ONNX"),
+        ("frozen.pb", "a frozen graph has no signatures"),
+        ("m.txt", "give the directory that holds saved_model.pb"),
+    ],
+)
+def test_a_file_of_another_format_is_told_how_to_export(tmp_path, name, advice):
+    (tmp_path / name).write_bytes(b"\x1c\x00\x00\x00TFL3")
+    with pytest.raises(SavedModelError, match=f"{name}: a file, but a SavedModel is a directory; {advice}"):
+        savedmodel.resolve(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.tflite"])
+def test_a_folder_that_holds_another_format_is_told_so(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(SavedModelError, match=f'"{name}" in it is none: '):
+        savedmodel.resolve(tmp_path)
