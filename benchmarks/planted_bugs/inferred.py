@@ -41,6 +41,23 @@ def jpegs_decoded(tf):
 
 
 @sound(OWN)
+def photos_in_examples(tf):
+    spec = {"age": tf.io.FixedLenFeature([], tf.float32), "photo": tf.io.FixedLenFeature([], tf.string)}
+
+    @serving(tf, ("examples", tf.string, [None]))
+    def serve(examples):
+        parsed = tf.io.parse_example(examples, spec)
+        pixels = tf.map_fn(
+            lambda data: tf.image.resize(tf.io.decode_png(data, channels=1), [8, 8]),
+            parsed["photo"],
+            fn_output_signature=tf.TensorSpec([8, 8, 1], tf.float32),
+        )
+        return {"score": parsed["age"] + tf.reduce_mean(pixels, axis=[1, 2, 3])}
+
+    return serve
+
+
+@sound(OWN)
 def words_and_kinds(tf):
     layers = tf.keras.layers
     words, kinds = tf.keras.Input([None], name="words"), tf.keras.Input([None], name="kinds", dtype="int64")

@@ -144,7 +144,7 @@ def inferred_feature(spec: FeatureSpec) -> Feature:
     if spec.shape is None or spec.kind != "fixed":
         sizes = tuple(size for size in spec.shape or () if size is not None)
         return Feature(spec.dtype, sizes or None, kind=spec.kind)
-    return Feature(spec.dtype, tuple(size or 0 for size in spec.shape), default=spec.default)
+    return Feature(spec.dtype, tuple(size or 0 for size in spec.shape), default=spec.default, image=spec.image)
 
 
 def _stated_batch(signature: Signature) -> str | None:

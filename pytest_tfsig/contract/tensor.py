@@ -55,6 +55,7 @@ class Feature:
         min: Smallest value.
         max: Largest value.
         values: The only values.
+        image: The bytes of a string are a ``png`` or ``jpeg`` file.
     """
 
     dtype: str
@@ -65,6 +66,7 @@ class Feature:
     min: float | None = None
     max: float | None = None
     values: Sequence[Value] | None = None
+    image: Literal["png", "jpeg"] | None = None
 
     def __post_init__(self) -> None:
         dtype = domain.checked_dtype(self.dtype)
@@ -82,6 +84,7 @@ class Feature:
             raise ContractError("a fixed feature needs a shape; [] is a single value.")
         _set(self, "shape", shape)
         domain.check_bounds(dtype, self.min, self.max)
+        domain.check_text(dtype, encoding=None, image=self.image)
         if self.values is not None:
             _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max))
         if self.default is not None:

@@ -55,6 +55,7 @@ class _FeatureTable(msgspec.Struct, forbid_unknown_fields=True):
     min: int | float | None = None
     max: int | float | None = None
     values: list[bool | int | float | str | dict[str, str]] | None = None
+    image: str | None = None
 
 
 class _SignatureTable(msgspec.Struct, forbid_unknown_fields=True):

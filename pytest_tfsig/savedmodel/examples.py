@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_tfsig.savedmodel.dtypes import dtype_name
-from pytest_tfsig.savedmodel.flow import Place, Use, origin, uses
+from pytest_tfsig.savedmodel.flow import STRING_CARRIERS, Place, Source, Use, origin, uses
 from pytest_tfsig.savedmodel.graph import Graph, data_inputs
+from pytest_tfsig.savedmodel.meanings import image_of
 from pytest_tfsig.savedmodel.specs import FeatureSpec, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STRING_CARRIERS: Final = frozenset(
-    {"Identity", "IdentityN", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault", "Snapshot"}
-    | {"Reshape", "ExpandDims", "Squeeze", "Gather", "GatherV2", "StridedSlice", "Pack", "Unpack", "ConcatV2"}
-    | {"TensorListFromTensor", "TensorListGetItem", "TensorArrayScatterV3", "TensorArrayReadV3"}
-)
-"""Ops whose output strings are their input strings, perhaps in another shape or one by one."""
-
 _CONSTANT_CARRIERS: Final = frozenset({"Identity", "Reshape", "ExpandDims"})
 _TYPECODES: Final = {"float32": ("f", "float_val"), "int64": ("q", "int64_val")}
 
 
-def features_of(graph: Graph, tensor_name: str) -> dict[str, FeatureSpec] | None:
+def features_of(graph: Graph, start: Source) -> dict[str, FeatureSpec] | None:
     """Return the features that the graph parses out of a string tensor, by name; None where it parses none.
 
     Args:
         graph: The graph.
-        tensor_name: The signature's input, such as ``serving_default_examples:0``.
+        start: The signature's input.
     """
     found: dict[str, FeatureSpec] = {}
     is_parsed = False
-    for use in uses(graph, tensor_name, _passes):
+    for use in uses(graph, start, _passes):
         if use.node.op in _PARSERS and use.index == 0:
             is_parsed = True
-            for spec in _PARSERS[use.node.op](use.node, use.place):
+            for spec in _with_images(graph, use, list(_PARSERS[use.node.op](use.node, use.place))):
                 found.setdefault(spec.name, spec)
     return dict(sorted(found.items())) if is_parsed else None
+
+
+def _with_images(graph: Graph, use: Use, specs: list[FeatureSpec]) -> Iterator[FeatureSpec]:
+    """Yield features of which each dense string has the image format that the graph decodes it as."""
+    sparse = len(use.node.attr["sparse_types"].list.type)
+    dense = len(use.node.attr["Tdense"].list.type)
+    # Dense features are told last; in a function, the op's lists of outputs have names, and elsewhere numbers alone.
+    first = len(specs) - dense
+    for number, spec in enumerate(specs):
+        if number < first or spec.dtype != "string":
+            yield spec
+            continue
+        at = number - first
+        output = f"dense_values:{at}" if use.place.call is not None else 3 * sparse + at
+        meaning = image_of(graph, Source(use.node.name, output, use.place))
+        yield spec if meaning is None else replace(spec, image=meaning.image)
 
 
 def _passes(use: Use) -> bool:

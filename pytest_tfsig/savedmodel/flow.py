@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _DEEPEST: Final = 64
+STRING_CARRIERS: Final = frozenset(
+    {"Identity", "IdentityN", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault", "Snapshot"}
+    | {"Reshape", "ExpandDims", "Squeeze", "Gather", "GatherV2", "StridedSlice", "Pack", "Unpack", "ConcatV2"}
+    | {"TensorListFromTensor", "TensorListGetItem", "TensorArrayScatterV3", "TensorArrayReadV3"}
+)
+"""Ops whose output strings are their input strings, perhaps in another shape or one by one."""
+
 _LOOPS: Final = frozenset({"While", "StatelessWhile"})
 
 
@@ -34,6 +41,33 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A tensor, wherever it is.
+
+    Attributes:
+        node: The node or argument that makes it.
+        output: Which of the node's outputs it is; in a function, ops with several lists of outputs name them, such as
+            ``dense_values:0``.
+        place: Where the node is.
+    """
+
+    node: str
+    output: int | str
+    place: Place
+
+    def is_named(self, tensor: str) -> bool:
+        """Tell whether a tensor's name in the same place means this one."""
+        if node_of(tensor) != self.node:
+            return False
+        return self.output == (output_of(tensor) if isinstance(self.output, int) else tensor.partition(":")[2])
+
+
+def source(graph: Graph, tensor: str) -> Source:
+    """Return a tensor of the main graph, such as ``serving_default_examples:0``."""
+    return Source(node_of(tensor), output_of(tensor), Place(graph.main))
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """An op that takes a tensor and does not merely pass it on.
 
@@ -48,25 +82,26 @@ class Use:
     place: Place
 
 
-def uses(graph: Graph, tensor: str, passes: Callable[[Use], bool]) -> Iterator[Use]:
-    """Yield every use of a tensor of the main graph, wherever calls and ops that pass it on carry it.
+def uses(graph: Graph, start: Source, passes: Callable[[Use], bool]) -> Iterator[Use]:
+    """Yield every use of a tensor, wherever calls and ops that pass it on carry it.
 
     Args:
         graph: The graph.
-        tensor: The tensor's name, such as ``serving_default_examples:0``.
+        start: The tensor.
         passes: Says whether an op's outputs are its input again: these are followed and not yielded.
     """
-    waiting: list[tuple[str, int, Place]] = [(node_of(tensor), output_of(tensor), Place(graph.main))]
-    seen: set[tuple[int, str, int, int]] = set()
+    waiting = [start]
+    seen: set[tuple[int, str, int | str, int]] = set()
     while waiting:
-        name, output, place = waiting.pop()
-        key = id(place.scope), name, output, id(place.call)
+        at = waiting.pop()
+        place = at.place
+        key = id(place.scope), at.node, at.output, id(place.call)
         if key in seen or place.depth > _DEEPEST:
             continue
         seen.add(key)
-        waiting += _returned(name, output, place)
-        for node, index in place.scope.consumers.get(name, ()):
-            if output_of(data_inputs(node)[index]) != output:
+        waiting += _returned(at)
+        for node, index in place.scope.consumers.get(at.node, ()):
+            if not at.is_named(data_inputs(node)[index]):
                 continue
             entered = list(_entered(graph, node, index, place))
             use = Use(node, index, place)
@@ -74,7 +109,7 @@ def uses(graph: Graph, tensor: str, passes: Callable[[Use], bool]) -> Iterator[U
             if passes(use):
                 # An identity of many tensors passes each on as itself; what is taken apart is in every part.
                 parts = [index] if node.op == "IdentityN" else range(_parts(node))
-                waiting += [(node.name, part, place) for part in parts]
+                waiting += [Source(node.name, part, place) for part in parts]
             elif not entered:
                 yield use
 
@@ -83,22 +118,22 @@ def _parts(node: Any) -> int:
     return max(1, int(node.attr["num"].i)) if node.op == "Unpack" else 1
 
 
-def _entered(graph: Graph, node: Any, index: int, place: Place) -> Iterator[tuple[str, int, Place]]:
+def _entered(graph: Graph, node: Any, index: int, place: Place) -> Iterator[Source]:
     for scope, first in graph.calls(node):
         if 0 <= index - first < len(scope.arguments):
-            inner = Place(scope, node, first, place, place.depth + 1)
-            yield scope.arguments[index - first], 0, inner
+            yield Source(scope.arguments[index - first], 0, Place(scope, node, first, place, place.depth + 1))
 
 
-def _returned(name: str, output: int, place: Place) -> Iterator[tuple[str, int, Place]]:
+def _returned(at: Source) -> Iterator[Source]:
     """Yield where a tensor goes on that its function returns; a loop's body returns to its own arguments as well."""
+    place = at.place
     if place.caller is None:
         return
     for number, tensor in enumerate(place.scope.returns):
-        if node_of(tensor) == name and output_of(tensor) == output:
-            yield place.call.name, number, place.caller
+        if at.is_named(tensor):
+            yield Source(place.call.name, number, place.caller)
             if place.call.op in _LOOPS and number < len(place.scope.arguments):
-                yield place.scope.arguments[number], 0, place
+                yield Source(place.scope.arguments[number], 0, place)
 
 
 def origin(place: Place, tensor: str, carriers: frozenset[str]) -> Any:

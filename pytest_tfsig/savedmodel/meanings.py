@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pytest_tfsig.savedmodel.examples import STRING_CARRIERS
-from pytest_tfsig.savedmodel.flow import Place, Use, origin, uses
+from pytest_tfsig.savedmodel.flow import STRING_CARRIERS, Place, Source, Use, origin, uses
 from pytest_tfsig.savedmodel.graph import Graph, data_inputs, node_of
 from pytest_tfsig.savedmodel.specs import Meaning, shape_of
 
@@ -44,10 +43,10 @@ _VALUE_CARRIERS: Final = frozenset({"Identity", "ReadVariableOp", "Cast", "StopG
 _VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 
-def image_of(graph: Graph, tensor: str) -> Meaning | None:
-    """Return the image format that the graph decodes a string input as; None where it decodes none, or only BMP."""
+def image_of(graph: Graph, start: Source) -> Meaning | None:
+    """Return the image format that the graph decodes strings as; None where it decodes none, or only BMP."""
     found: list[Use] = []
-    for use in uses(graph, tensor, lambda use: use.node.op in STRING_CARRIERS):
+    for use in uses(graph, start, lambda use: use.node.op in STRING_CARRIERS):
         if use.node.op == _BMP_ONLY:
             return None
         if use.node.op in _DECODERS and use.index == 0:
@@ -59,15 +58,16 @@ def image_of(graph: Graph, tensor: str) -> Meaning | None:
     return Meaning(image=_DECODERS[chosen.node.op], source=f"decodes it with {chosen.node.op}")
 
 
-def indices_of(graph: Graph, tensor: str) -> Meaning | None:
+def indices_of(graph: Graph, start: Source) -> Meaning | None:
     """Return the size of the smallest table that the graph looks an input up in.
 
     None where a table's size is not known, where an input is used in another way as well (arithmetic, say: then what
     is looked up is not what was sent), or in no table at all. A one-hot encoding counts as a table only where there is
     no other: it answers for numbers past its depth, too.
     """
-    tables, encodings = [], []
-    for use in uses(graph, tensor, _keeps_numbers):
+    tables: list[Meaning] = []
+    encodings: list[Meaning] = []
+    for use in uses(graph, start, _keeps_numbers):
         if use.node.op in _LOOKING or _wraps_negatives(use):
             continue
         look_up = _LOOK_UPS.get(use.node.op)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel.dtypes import COMPLEX_DTYPES, HALF_DTYPES
 from pytest_tfsig.savedmodel.examples import features_of
 from pytest_tfsig.savedmodel.files import read_graph_file, refuse_link_out, resolve
+from pytest_tfsig.savedmodel.flow import source
 from pytest_tfsig.savedmodel.graph import Graph, node_of
 from pytest_tfsig.savedmodel.meanings import image_of, indices_of
 from pytest_tfsig.savedmodel.restore import read_variables, restored_variables
@@ -109,8 +111,11 @@ def _parse(file: Path, content: bytes) -> Any:
 
         try:
             text = content.decode("utf-8")
-            # Fields that our own message files leave out are not ours to judge.
-            return text_format.Parse(text, protos.SavedModel(), allow_unknown_field=True)
+            with warnings.catch_warnings():
+                # Python deprecates some escapes that protobuf reads.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                # Fields that our own message files leave out are not ours to judge.
+                return text_format.Parse(text, protos.SavedModel(), allow_unknown_field=True)
         except (text_format.ParseError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise SavedModelError(f"{file}: not a SavedModel in protobuf text format: {_first_line(error)}.") from None
     try:
@@ -146,10 +151,11 @@ def _signature(name: str, definition: Any, graph: Graph) -> SignatureSpec:
         if not info.name:
             continue
         is_text = info.dtype == protos.DataType.Value("DT_STRING")
-        found = features_of(graph, info.name) if is_text else None
+        start = source(graph, info.name)
+        found = features_of(graph, start) if is_text else None
         if found is not None:
             features[key] = found
-        elif (meaning := (image_of if is_text else indices_of)(graph, info.name)) is not None:
+        elif (meaning := (image_of if is_text else indices_of)(graph, start)) is not None:
             meanings[key] = meaning
     return signature_spec(name, definition, features, meanings)
 

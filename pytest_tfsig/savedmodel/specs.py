@@ -27,6 +27,7 @@ class FeatureSpec:
             ragged one.
         default: The values taken where an example lacks the feature; None: there is no default, so that an example
             without a fixed feature is an error.
+        image: The format of an image file that the graph decodes a fixed string as, or None.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FeatureSpec:
     shape: tuple[int | None, ...] | None = ()
     kind: Literal["fixed", "variable", "ragged"] = "fixed"
     default: tuple[float | int | bytes, ...] | None = None
+    image: Literal["png", "jpeg"] | None = None
 
     @property
     def required(self) -> bool:

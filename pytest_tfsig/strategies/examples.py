@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
 from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.images import images
 from pytest_tfsig.strategies.numeric import numbers
 from pytest_tfsig.strategies.source import SeededSource
 from pytest_tfsig.strategies.text import strings
@@ -186,6 +187,8 @@ def _objects(values: Sequence[Example]) -> NDArray[Any]:
 
 
 def _values(feature: Feature, where: str) -> Values:
+    if feature.image is not None and feature.values is None:
+        return images(feature.image)
     return strings(feature) if feature.dtype == "string" else numbers(feature, where)
 
 

@@ -63,6 +63,46 @@ def image_decoders(base: Path) -> None:
     tf.saved_model.save(tf.Module(), base / "1", signatures=signatures)
 
 
+def examples_of_images(base: Path) -> None:
+    """A tf.Example with an image and a text, parsed many at once, one by one, and outside of any function."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    spec = {
+        "age": tf.io.FixedLenFeature([], tf.float32),
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "tags": tf.io.VarLenFeature(tf.string),
+        "text": tf.io.FixedLenFeature([], tf.string, default_value=""),
+    }
+
+    def mean(data: Any) -> Any:
+        return tf.reduce_mean(tf.cast(tf.io.decode_jpeg(data, channels=3), tf.float32))
+
+    def means(parsed: Any) -> Any:
+        lengths = tf.cast(tf.strings.length(parsed["text"]), tf.float32)
+        return lengths + tf.map_fn(mean, parsed["image"], fn_output_signature=tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def many(examples: Any) -> dict[str, Any]:
+        return {"mean": means(tf.io.parse_example(examples, spec))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def single(examples: Any) -> dict[str, Any]:
+        def one(example: Any) -> Any:
+            return mean(tf.io.parse_single_example(example, spec)["image"])
+
+        return {"mean": tf.map_fn(one, examples, fn_output_signature=tf.float32)}
+
+    tf.saved_model.save(tf.Module(), base / "1", signatures={"many": many, "single": single})
+    with tf.Graph().as_default(), v1.Session() as session:
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
+        value = tf.identity(mean(v1.parse_example(examples, spec)["image"][0]), name="value")
+        signature = v1.saved_model.regression_signature_def(examples, value)
+        builder = v1.saved_model.Builder(str(base / "2"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+
+
 def looked_up_ids(base: Path) -> None:
     """A signature for each way to look ids up in a table of 20 rows, and for ways of which that is not known."""
     import tensorflow as tf
@@ -142,6 +182,7 @@ def keras_embeddings(base: Path) -> None:
 
 
 MODELS: dict[str, Callable[[Path], None]] = {
+    "examples_of_images": examples_of_images,
     "image_decoders": image_decoders,
     "keras_embeddings": keras_embeddings,
     "looked_up_ids": looked_up_ids,

@@ -132,6 +132,8 @@ def test_features():
         ({"values": []}, "values is empty"),
         ({"default": ["a"]}, "default: 'a' is not of dtype float32"),
         ({"default": 1}, "default = 1 is not a list"),
+        ({"image": "png"}, 'image = "png" describes dtype string, but the dtype is float32'),
+        ({"dtype": "string", "image": "bmp"}, 'image = "bmp" is not a format we can draw'),
     ],
 )
 def test_bad_features(arguments, message):

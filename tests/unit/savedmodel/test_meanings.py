@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_tfsig import contract, savedmodel
-from pytest_tfsig.contract import Contract, Signature, Tensor
+from pytest_tfsig.contract import Contract, Feature, Signature, Tensor
 from pytest_tfsig.savedmodel import Meaning
 
 
@@ -26,6 +26,23 @@ from pytest_tfsig.savedmodel import Meaning
 )
 def test_images_that_the_graph_decodes(models, signature, expected):
     assert savedmodel.read(models("image_decoders")).signatures[signature].inputs["image"].meaning == expected
+
+
+@pytest.mark.parametrize(("version", "signature"), [("1", "many"), ("1", "single"), ("2", "serving_default")])
+def test_images_in_examples(models, version, signature):
+    saved_model = savedmodel.read(models("examples_of_images") / version)
+    features = saved_model.signatures[signature].features
+    assert {name: feature.image for name, feature in features.items()} == {
+        "age": None,
+        "image": "jpeg",
+        "tags": None,
+        "text": None,
+    }
+    inferred = contract.infer(saved_model)
+    assert next(iter(inferred.signatures[signature].inputs.values())).features["image"] == Feature(
+        "string", image="jpeg"
+    )
+    assert contract.loads(contract.dumps(inferred)).signatures == inferred.signatures
 
 
 @pytest.mark.parametrize(

@@ -308,3 +308,15 @@ def test_a_strategy_of_the_users_own_may_draw_examples(method, tmp_path):
     assert ages(found.falsifying) == [50]
     again = explore(signature, examine, max_examples=200, seed=0, database=tmp_path)
     assert (again.origin, ages(again.falsifying)) == ("remembered", [50])
+
+
+@pytest.mark.parametrize(("image", "start"), [("png", b"\x89PNG"), ("jpeg", b"\xff\xd8")])
+def test_features_that_are_images_are_drawn_as_files(image, start):
+    signature = Signature(
+        "s",
+        {"inputs": Tensor("string", ["batch"], features={"photo": Feature("string", image=image)})},
+        {},
+        method="classify",
+    )
+    for inputs in draws(signature, 20, 0):
+        assert all(example["photo"][0].startswith(start) for example in inputs["examples"])
