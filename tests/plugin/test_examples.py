@@ -6,6 +6,7 @@ import pytest
 
 from pytest_tfsig import recordings
 from pytest_tfsig.cli import main
+from pytest_tfsig.savedmodel import read
 
 FILE = """
 [signatures.serving_default.inputs.x]
@@ -69,6 +70,28 @@ def test_an_update_rewrites_and_says_what_changed(suite, models):
     again = suite.run(version, "-k", "examples", "--tfsig-update", "--tfsig-report=report")
     assert again.ret == 0
     assert "nothing to rewrite, 6 answers are as recorded" in suite.report()["results"][0]["message"]
+
+
+def test_workers_of_xdist_rewrite_one_file_without_losing_each_others_answers(suite, pytester, models, tmp_path):
+    both = tmp_path / "both.tfrecord"
+    model = models("two_heads")
+    signatures = list(read(model).signatures)
+    assert len(signatures) > 1
+    exchanges = []
+    for name in signatures:
+        assert main(["record", str(model), str(both), f"--signature={name}", "--server=embedded", "--examples=5"]) == 0
+        exchanges += recordings.read(both)
+    (pytester.path / "recorded.tfrecord").write_bytes(b"")
+    recordings.write(
+        pytester.path / "recorded.tfrecord", [recordings.Exchange(one.method, one.request) for one in exchanges]
+    )
+    checks = "[signatures.{}.checks]\nexamples = {{ file = 'recorded.tfrecord' }}\n"
+    pytester.makefile(".tfsig.toml", heads="".join(map(checks.format, signatures)))
+    result = suite.run(f"--tfsig-model={model}", "-k", "examples", "--tfsig-update", f"-n{len(signatures)}")
+    assert result.ret == 0
+    now = recordings.read(pytester.path / "recorded.tfrecord")
+    assert [one.request for one in now] == [one.request for one in exchanges]
+    assert all(one.response is not None for one in now)
 
 
 def test_a_refused_request_fails_and_is_never_rewritten(suite, models, file):
