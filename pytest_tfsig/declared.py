@@ -63,7 +63,7 @@ OPTIONS = (
     Option("rest", "HOST:PORT of the REST API of a running server", "HOST:PORT"),
     Option("baseline", "the released version, which the model under test must not break", "PATH"),
     Option("max-examples", "inputs drawn for each check (default: 100)", "N"),
-    Option("report", "write report.json, report.html and gl-code-quality.json into this folder", "DIR"),
+    Option("report", "write report.json, report.html, verdict.json and gl-code-quality.json into this folder", "DIR"),
     Option("update", "rewrite recorded examples with what the model answers now", flag=True),
     Option(
         "mutate",

@@ -113,11 +113,10 @@ class _Rehearsal:
         try:
             return self._swapped(bound)
         finally:
-            died = not self._server.alive()
-            self.disturbed = self._subject.settings.under_xdist and (died or self._server.grpc_address != address)
             with contextlib.suppress(ServerError):
-                if died:
-                    self._server.restart(without=[self._name])
+                died = self._server.revive()
+                changed = died or self._server.grpc_address != address
+                self.disturbed = self._subject.settings.under_xdist and changed
                 self._server.remove(self._name)
 
     def _swapped(self, bound: float | None) -> Outcome:

@@ -56,10 +56,9 @@ class Server:
         self.labels[name] = {label: number for label, number in self.labels[name].items() if number != version}
         self.served[name].discard(version)
 
-    def restart(self, *, without=()):
-        self.dead = False
-        for name in without:
-            self.served.pop(name, None)
+    def revive(self):
+        was_dead, self.dead = self.dead, False
+        return was_dead
 
     def alive(self):
         return not self.dead
