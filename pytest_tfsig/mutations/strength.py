@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_tfsig import checks
+from pytest_tfsig import checks, progress
 from pytest_tfsig.mutations.mutation import Circumstances, Seen
 from pytest_tfsig.mutations.registry import mutations
 from pytest_tfsig.mutations.remedies import Remedy, Witness, remedy
@@ -116,7 +116,12 @@ def measure(
         known: The mutations to try; None: all.
     """
     subject = replace(subject, signature=_selected(subject.signature, only, skip))
-    return _Measurement(subject, tuple(mutations().values() if known is None else known)).run()
+    # What is heard of is how far the mutations have come, not each of their checks.
+    token = progress.listener.set(None)
+    try:
+        return _Measurement(subject, tuple(mutations().values() if known is None else known)).run()
+    finally:
+        progress.listener.reset(token)
 
 
 def _selected(signature: Signature, only: tuple[str, ...], skip: tuple[str, ...]) -> Signature:
@@ -143,11 +148,15 @@ class _Measurement:
         return self._clock if all(budget.rate is None for budget in self.subject.signature.latency) else None
 
     def run(self) -> Strength:
+        self.subject.meter.phase("the contract as it is")
         broken = self._unmutated()
         if broken:
             return Strength(broken=broken, requests=self.requests)
         circumstances = self._circumstances()
-        findings = [finding for mutation in self.known for finding in self._tried(mutation, circumstances)]
+        findings: list[Finding] = []
+        for number, mutation in enumerate(self.known, 1):
+            self.subject.meter.phase(f"mutation {number} of {len(self.known)}, {mutation.name}")
+            findings += self._tried(mutation, circumstances)
         return Strength(tuple(findings), requests=self.requests)
 
     def _unmutated(self) -> str:

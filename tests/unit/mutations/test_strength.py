@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_tfsig import checks
+from pytest_tfsig import checks, progress
 from pytest_tfsig.checks import registry
 from pytest_tfsig.contract import Contract, Probabilities, Signature, Tensor, dumps, loads
 from pytest_tfsig.mutations import measure, mutations, strength_check
@@ -33,9 +33,15 @@ def only(*outputs, answer=classify):
     return lambda inputs: {name: array for name, array in answer(inputs).items() if name in outputs}
 
 
+def unhurried(inputs):
+    """Answers so slowly that parallel requests meet."""
+    time.sleep(0.0005)
+    return classify(inputs)
+
+
 def test_every_mutation_is_killed_by_a_contract_that_states_everything(tmp_path):
     record(tmp_path)
-    strength = measure(subject(folder=tmp_path))
+    strength = measure(subject(unhurried, folder=tmp_path))
     assert strength.broken == ""
     assert [finding.name for finding in strength.survivors] == []
     killed = {finding.mutation for finding in strength.findings if finding.verdict == "killed"}
@@ -44,7 +50,7 @@ def test_every_mutation_is_killed_by_a_contract_that_states_everything(tmp_path)
 
 def test_the_check_that_noticed_is_named(tmp_path):
     record(tmp_path)
-    found = by_name(measure(subject(folder=tmp_path)))
+    found = by_name(measure(subject(unhurried, folder=tmp_path)))
     expected = {
         "output_renamed(name)": "outputs",
         "dtype_widened(logits)": None,
@@ -84,6 +90,20 @@ def test_nothing_of_the_real_run_is_touched(tmp_path):
     assert (tmp_path / "recorded.tfrecord").read_bytes() == before
     assert not settings["database"].exists()
     assert not settings["files"].exists()
+
+
+def test_how_far_it_is_can_be_heard(monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    heard = []
+    token = progress.listener.set(heard.append)
+    try:
+        judged(0)
+        assert progress.listener.get() == heard.append
+    finally:
+        progress.listener.reset(token)
+    phases = [told.phase for told in heard]
+    assert phases[0] == "the contract as it is"
+    assert f"mutation 2 of {len(mutations())}, output_dropped" in phases
 
 
 def test_a_contract_that_does_not_hold_has_no_strength():
@@ -169,12 +189,6 @@ SWITCHED_OFF = [
 @pytest.mark.parametrize(("answer", "signature", "name", "line"), SURVIVORS, ids=[each[2] for each in SURVIVORS])
 def test_the_line_that_is_told_kills_what_survived(answer, signature, name, line, tmp_path):
     kills(answer, signature, name, line, tmp_path)
-
-
-def unhurried(inputs):
-    """Answers so slowly that parallel requests meet."""
-    time.sleep(0.0005)
-    return classify(inputs)
 
 
 @pytest.mark.parametrize(("check", "name"), SWITCHED_OFF)
