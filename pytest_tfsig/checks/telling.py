@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.checks.render import inputs_text, violation_text
@@ -18,7 +17,7 @@ def parts(violation: Violation) -> dict[str, Any]:
         "text": violation_text(violation),
         "expected": violation.expected,
         "actual": violation.actual,
-        "advice": textwrap.fill(violation.advice, 100),
+        "advice": violation.advice,
         "reproduce": violation.reproduction.as_dict(),
     }
     if violation.inputs is not None:

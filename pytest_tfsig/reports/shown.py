@@ -71,9 +71,8 @@ def shown(number: int, result: Mapping[str, Any], markup: Callable[[str], Any], 
     """
     brief = first_line(result["message"], 300)
     figures = list(_figures(result, markup))
-    parts = [("Expected", result["expected"]), ("Actual", result["actual"])]
     # Figures with their verdicts say what was expected and what came; the text draws them in letters.
-    sections = [("What to do", result["advice"])] if figures else [*parts, ("What to do", result["advice"])]
+    sections = [] if figures else [("Expected", result["expected"]), ("Actual", result["actual"])]
     numbers, details = tables(result["details"])
     return {
         **result,

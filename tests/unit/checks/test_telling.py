@@ -22,7 +22,3 @@ def test_every_part_is_a_field_of_its_own():
 
 def test_a_violation_without_a_request_has_no_inputs():
     assert {"falsifying", "inputs"}.isdisjoint(parts(Violation("wrong")))
-
-
-def test_long_advice_is_folded():
-    assert max(map(len, parts(Violation("wrong", advice="word " * 100))["advice"].splitlines())) <= 100
