@@ -72,13 +72,18 @@ class RunningServer:
             return self.get().grpc_address
         return ""
 
-    def revive(self) -> None:
-        """Starts the server again if it is dead; where that fails, the next use says why."""
+    def revive(self, *, suspect: bool = False) -> bool:
+        """Starts the server again if it is dead, and returns whether; where that fails, the next use says why.
+
+        Args:
+            suspect: It left a request without an answer: it is started again also if it is not dead but silent.
+        """
         try:
             if self._server is not None and not self._options.is_remote:
-                self._server.revive()
+                return self._server.revive(suspect=suspect)
         except ServerError as error:
             self._problem = error
+        return False
 
     def info(self) -> dict[str, Any]:
         """Returns what served the models, for reports; empty where nothing was served."""

@@ -128,8 +128,10 @@ class Session:
             return checks.Outcome("error", "not judged: the server cannot load the model; see the check loads")
         except TfsigError as error:
             return self._unjudged(check, error)
+        subject.timed_out = False
         outcome = checks.run(check, subject)
-        self._running.revive()
+        if self._running.revive(suspect=subject.timed_out) and subject.timed_out:
+            model.subjects.clear()  # what a silent server did not answer says nothing of the model
         return outcome
 
     def _alone(self, target: Target, signature: str, check: Check, pytest_line: str) -> Outcome:

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 def outputs(subject: Subject, observation: Observation) -> None:
     """Compares one answer with the contract; named dimensions must agree across inputs and outputs."""
     signature = subject.signature
+    if observation.error is not None and observation.timed_out:
+        raise Violation(
+            f"an input that the contract allows is not answered within {subject.settings.timeout:g} s",
+            expected="an answer",
+            actual=f"{observation.error.code}: {observation.error.message}",
+            advice="A loop that this input never lets end, or a model that is too slow for it: run it alone. If it is "
+            "only slow, allow more with --tfsig-request-timeout.",
+        )
     if observation.error is not None:
         raise Violation(
             "the server refuses an input that the contract allows",

@@ -42,6 +42,7 @@ def _run(entry: Check, subject: Subject) -> Outcome:
     except ServerDied as died:
         outcome = failed(_death(died))
     except ServingError as error:
+        subject.timed_out |= error.code == "DEADLINE_EXCEEDED"
         outcome = Outcome("error", f"could not be judged: {error}. {causes.advice(str(error))}".strip())
     except StrategyError as error:
         # What keeps all checks from drawing inputs is told once.

@@ -36,7 +36,7 @@ def make(subject: Subject) -> SharedPass:
         tally_sums(subject.signature, observation, seen.sums)
         for entry in inspections:
             _show(subject, entry, observation, seen)
-        if observation.error is not None and observation.error.code == "DEADLINE_EXCEEDED":
+        if observation.timed_out:
             raise _Over
         if subject.settings.hasty and seen.found:
             raise _Over

@@ -77,6 +77,11 @@ class Observation:
     outputs: Outputs
     error: ServingError | None = None
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether the answer did not come in time."""
+        return self.error is not None and self.error.code == "DEADLINE_EXCEEDED"
+
 
 class ServerDied(ServerError):  # noqa: N818 - it says what happened
     """The server ended while it answered; carries the inputs that it died of."""
@@ -130,6 +135,7 @@ class Subject:
     baseline: Baseline | None = None
     folder: Path = Path()
     repeats: bool = True
+    timed_out: bool = False
     meter: Meter = field(default_factory=Meter, repr=False)
     _pass: SharedPass | None = field(default=None, repr=False)
 
@@ -168,6 +174,7 @@ class Subject:
             method = self.model.classify if self.signature.method == "classify" else self.model.regress
             return method(inputs["examples"], **options)
         except ServingError as error:
+            self.timed_out |= error.code == "DEADLINE_EXCEEDED"
             if error.code == "UNAVAILABLE" and self._server_ended():
                 raise ServerDied(inputs, self.model.logs()) from error
             raise

@@ -15,6 +15,7 @@ from pytest_tfsig.serving import reaper
 from pytest_tfsig.serving.advice import advice_for
 from pytest_tfsig.serving.folder import Folder, check_files
 from pytest_tfsig.serving.process import wait_until
+from pytest_tfsig.serving.readiness import listens
 from pytest_tfsig.serving.roster import Roster
 
 if TYPE_CHECKING:
@@ -181,16 +182,21 @@ class ManagedServer:
             self._folder.write(left, instance)
             self._folder.unstage(name, version)
 
-    def revive(self) -> None:
-        """Start the server again if it is dead: once, however many processes notice.
+    def revive(self, *, suspect: bool = False) -> bool:
+        """Start the server again if it is dead, and return whether: once, however many processes notice.
+
+        Args:
+            suspect: It left a request without an answer: start it again also if it is not dead but silent.
 
         Raises:
             ServerError: The server cannot be started again, or died again of one of its models, which is named.
         """
         with self._folder.lock:
             roster, instance = self._folder.read()
-            if instance is None or not self._runner.alive(instance):
-                self._start_again(roster, instance)
+            if instance is not None and self._runner.alive(instance) and not (suspect and not listens(instance)):
+                return False
+            self._start_again(roster, instance)
+            return True
 
     def restart(self, *, without: Collection[str] = ()) -> None:
         """Start the server anew, with the models that it had except those named.

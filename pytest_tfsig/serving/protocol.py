@@ -72,8 +72,11 @@ class Server(Protocol):
             ServerError: The server cannot be told.
         """
 
-    def revive(self) -> None:
-        """Start the server again, with the models that it had, if it is dead.
+    def revive(self, *, suspect: bool = False) -> bool:
+        """Start the server again, with the models that it had, if it is dead; return whether.
+
+        Args:
+            suspect: It left a request without an answer: start it again also if it is not dead but silent.
 
         Raises:
             ServerError: The server cannot be started again.

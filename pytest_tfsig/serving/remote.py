@@ -94,13 +94,15 @@ class RemoteServer:
             f"Model {name!r} is not removed from {self.grpc_address}: remote servers are left as they are."
         )
 
-    def revive(self) -> None:
+    def revive(self, *, suspect: bool = False) -> bool:
         """Refuse: a remote server is not ours to start.
 
         Raises:
             ServerError: Always.
         """
+        _ = suspect
         self.restart()
+        return False
 
     def restart(self, *, without: Collection[str] = ()) -> None:
         """Refuse: a remote server is not ours to restart.

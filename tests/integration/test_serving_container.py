@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import subprocess
 
+import numpy as np
 import pytest
 
+from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import ManagedServer, ServedModel, choose, container, engine, start
 from pytest_tfsig.serving.container import ContainerRunner
+from pytest_tfsig.serving.process import wait_until
 
 pytestmark = pytest.mark.docker
 MISSING = "localhost:1/no/such/image:1"
@@ -133,3 +136,20 @@ def test_a_killed_container_says_how_it_ended(launched):
     subprocess.run(["docker", "kill", instance.container], check=True, capture_output=True)
     assert not server.alive()
     assert server._runner.ending(instance) == "killed by SIGKILL"
+
+
+def test_a_model_that_takes_all_memory_is_killed_in_its_container_and_the_next_is_served(launched, models, monkeypatch):
+    monkeypatch.setattr(container, "_MEMORY_SHARE", 0.06)
+    server = launched()
+    server.add("greedy", 1, models("greedy") / "1")
+    model = ServedModel(server, "greedy")
+    assert model.predict({"x": np.zeros((1, 4), np.float32)})["y"].shape == (1, 4)
+    _, instance = server._folder.read()
+    with pytest.raises(ServingError) as caught:
+        model.predict({"x": np.ones((1, 4), np.float32)})
+    assert caught.value.code in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
+    assert wait_until(lambda: not server.alive(), 10)
+    assert server._runner.ending(instance) == "out of memory"
+    assert server.revive()
+    assert model.predict({"x": np.zeros((1, 4), np.float32)})["y"].shape == (1, 4)
+    model.close()

@@ -189,6 +189,29 @@ def test_a_server_that_cannot_come_back_is_an_error(server, runner, model):
     assert runner.programs[-1].configs == [{"a": [1]}]
 
 
+def test_a_server_that_lives_is_left_alone(server, runner, model):
+    server.add("a", 1, model())
+    assert not server.revive()
+    assert not server.revive(suspect=True)
+    assert len(runner.programs) == 1
+
+
+def test_a_dead_server_is_started_again_once(server, runner, model):
+    server.add("a", 1, model())
+    runner.programs[-1].stop()
+    assert server.revive()
+    assert not server.revive()
+    assert [program.configs for program in runner.programs][1:] == [[{"a": [1]}]]
+
+
+def test_a_silent_server_is_started_again_only_where_it_is_suspect(server, runner, model, monkeypatch):
+    server.add("a", 1, model())
+    monkeypatch.setattr(managed, "listens", lambda instance: len(runner.programs) > 1)
+    assert not server.revive()
+    assert server.revive(suspect=True)
+    assert runner.programs[-1].configs == [{"a": [1]}]
+
+
 def test_the_model_that_kills_the_new_server_is_named(server, runner, model):
     server.add("a", 1, model())
     (model() / "fate").write_text("deadly")
