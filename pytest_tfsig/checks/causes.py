@@ -107,6 +107,12 @@ CAUSES: tuple[Cause, ...] = (
         "over gRPC only.",
     ),
     _cause(
+        "base64-in-the-graph",
+        r"Invalid character found in base64",
+        "The graph decodes base64 of its own, and was sent other text: state values = [...] or a strategy of this input "
+        "in the contract. REST and gRPC carry bytes as they are, so that the model need not decode base64 at all.",
+    ),
+    _cause(
         "base64",
         r"b64|base64|Unable to (decode|base64)",
         'REST carries bytes as {"b64": "..."}; an output is written that way only when its name ends in _bytes '

@@ -22,6 +22,8 @@ from pytest_tfsig.checks.causes import CAUSES, advice
         ("Feature: age (data type: float) is required but could not be found.", "default_value"),
         ("indices[0] = 50 is not in [0, 50)", "min = 0"),
         ("Unknown image file format. One of JPEG, PNG, GIF, BMP required.", 'image = "png"'),
+        ("Invalid character found in base64.", "base64 of its own"),
+        ("Missing closing quote in b64 string", "_bytes"),
         ("StringToNumberOp could not correctly convert string: x", "values = [...]"),
         ("Unrecognized servable version label: stable", "label"),
         ("Servable not found for request: Latest(m)", "numeric directories"),
