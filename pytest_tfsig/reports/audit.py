@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_tfsig.reports.terminal import Writer
 
 _UNSTATED: Final = {
-    "values": "signatures promise no values: no range, no probabilities, no labels",
+    "values": "signatures promise no range, no probabilities, no labels",
     "latency": "no budget is stated",
     "relations": "no relation between answers is stated",
     "examples": "no recorded requests are named",
@@ -62,7 +62,7 @@ def _lines(group: Sequence[Result], declared: Mapping[str, Any]) -> Iterator[str
     for check, why in _unjudged(group):
         yield f"not judged: {check}: {first_line(why)}"
     for added in _open(declared):
-        yield f"a contract would add {added}"
+        yield f"a contract would add: {added}"
 
 
 def _unjudged(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
@@ -75,7 +75,7 @@ def _unjudged(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
         if check not in ran:
             yield check, why
     if ran.isdisjoint(_RELEASED):
-        yield ", ".join(_RELEASED), "no released version was given (--tfsig-baseline PATH)"
+        yield ", ".join(_RELEASED), "no --tfsig-baseline was given"
 
 
 def _open(signature: Mapping[str, Any]) -> Iterator[str]:
@@ -88,12 +88,12 @@ def _open(signature: Mapping[str, Any]) -> Iterator[str]:
     ]
     outputs = [name for name, tensor in signature["outputs"].items() if _NUMBERS.fullmatch(tensor["dtype"])]
     if numbers:
-        yield f"what callers send in {_names(numbers)}: min, max or values (anything that its dtype allows was sent)"
+        yield f"what is sent in {_names(numbers)} (min, max, values)"
     if texts:
-        yield f"what the bytes in {_names(texts)} are: encoding, image, values or features"
+        yield f"what the bytes in {_names(texts)} are (encoding, image, values)"
     if outputs:
-        yield f"what comes back in {_names(outputs)}: probabilities, min, max or values"
-    yield "how large a batch may be, latency budgets, and which checks callers do not care for"
+        yield f"what comes back in {_names(outputs)} (probabilities, min, max)"
+    yield "sizes of batches, latency budgets, checks to leave out"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -19,12 +19,12 @@ def test_what_was_not_judged_is_said_with_the_reason():
     assert lines[1:] == [
         "digits/3 serving_default",
         "  not judged: rejects_invalid: REST is not there",
-        "  not judged: values: signatures promise no values: no range, no probabilities, no labels",
+        "  not judged: values: signatures promise no range, no probabilities, no labels",
         "  not judged: latency: no budget is stated",
         "  not judged: relations: no relation between answers is stated",
         "  not judged: examples: no recorded requests are named",
         "  not judged: warmup: the SavedModel has no warmup requests",
-        "  not judged: compatible, drift, no_slower: no released version was given (--tfsig-baseline PATH)",
+        "  not judged: compatible, drift, no_slower: no --tfsig-baseline was given",
         "begin one:  tfsig init models/digits --observe 100 > digits.tfsig.toml",
     ]
 
@@ -38,9 +38,9 @@ def test_what_a_contract_would_add_names_inputs_and_outputs(models):
     model = ModelIdentity(str(models("classifier")), "classifier", 2, "ab" * 32)
     lines = told(samples.result(model=model))
     assert [line for line in lines if "a contract would add" in line] == [
-        "  a contract would add what callers send in 'x': min, max or values (anything that its dtype allows was sent)",
-        "  a contract would add what comes back in 'probabilities': probabilities, min, max or values",
-        "  a contract would add how large a batch may be, latency budgets, and which checks callers do not care for",
+        "  a contract would add: what is sent in 'x' (min, max, values)",
+        "  a contract would add: what comes back in 'probabilities' (probabilities, min, max)",
+        "  a contract would add: sizes of batches, latency budgets, checks to leave out",
     ]
 
 
