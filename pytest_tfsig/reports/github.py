@@ -36,7 +36,7 @@ def commands(results: Sequence[Result]) -> Iterator[str]:
 def summary(results: Sequence[Result]) -> str:
     """Returns the Markdown of a run: the verdict, a table of models, and each failure in full."""
     verdict = overall(results)
-    judged = [result for result in results if result.verdict != "skip"]
+    judged = [result for result in results if result.verdict != "skip" and not result.pending]
     held = sum(result.verdict == "pass" for result in judged)
     lines = [
         f"## {_SYMBOLS[verdict]} Served model contracts: {verdict}",
@@ -47,8 +47,7 @@ def summary(results: Sequence[Result]) -> str:
         "| --- | --- | --- | ---: | --- |",
         *_rows(results),
         "",
-        *[f"* {_text(line)}" for line, _ in consumers.lines(results)],
-        "",
+        *[f"{_text(line)}\n" for line, _ in consumers.lines(results)],
         *_strength(results),
     ]
     broken = [result for result in results if result.breaks_the_run]
@@ -60,16 +59,18 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def _rows(results: Sequence[Result]) -> Iterator[str]:
-    groups: dict[tuple[str, str], list[Result]] = {}
+    groups: dict[tuple[str, str, str, bool], list[Result]] = {}
     for result in results:
-        version = "" if result.model.version is None else f"/{result.model.version}"
-        groups.setdefault((f"{result.model.name}{version}", result.signature), []).append(result)
-    for (model, signature), group in groups.items():
+        whose = f" ({result.consumer})" if result.consumer else ""
+        key = (result.model.title, f"{result.signature}{whose}", result.consumer, result.pending)
+        groups.setdefault(key, []).append(result)
+    for (model, signature, _, pending), group in groups.items():
         found = worst(group)
+        shown = f"⏳ pending: {found}" if pending else f"{_SYMBOLS[found]} {found}"
         judged = [result for result in group if result.verdict != "skip"]
         held = sum(result.verdict == "pass" for result in judged)
-        names = ", ".join(_text(result.check) for result in group if result.breaks_the_run)
-        cells = (_text(model), _text(signature), f"{_SYMBOLS[found]} {found}", f"{held} of {len(judged)}", names)
+        names = ", ".join(_text(result.check) for result in judged if result.verdict != "pass")
+        cells = (_text(model), _text(signature), shown, f"{held} of {len(judged)}", names)
         yield f"| {' | '.join(cells)} |"
 
 

@@ -224,7 +224,10 @@ def contracts(draw):
             checks=draw(st.dictionaries(names, st.booleans() | st.dictionaries(names, finite | st.text()), max_size=2)),
             relations=tuple(relations),
         )
-    return Contract(made, draw(st.none() | st.just(Path("/models/a b"))))
+    consumer = draw(st.text(max_size=3).filter(lambda name: name.isprintable() and name == name.strip()))
+    return Contract(
+        made, draw(st.none() | st.just(Path("/models/a b"))), consumer=consumer, pending=draw(st.booleans())
+    )
 
 
 @given(stated=contracts())

@@ -78,6 +78,18 @@ def test_the_summary_of_a_job():
     assert text.count("<details>") == text.count("</details>") == 4
 
 
+def test_the_summary_of_a_job_names_consumers_and_what_is_pending():
+    ads = samples.result(verdict="fail", consumer="ads", pending=True, contract="ads.tfsig.toml")
+    search = samples.result(consumer="search", contract="search.tfsig.toml")
+    text = github.summary([ads, search])
+    assert text.startswith("## ✅ Served model contracts: pass\n\n1 of 1 checks hold.\n")
+    assert r"| digits/3 | serving\_default \(ads\) | ⏳ pending: fail | 0 of 1 | outputs |" in text
+    assert r"| digits/3 | serving\_default \(search\) | ✅ pass | 1 of 1 |  |" in text
+    assert r"consumer ads\: pending, broken, which does not gate; consumer search\: holds" in text
+    assert "<details>" not in text
+    assert list(github.commands([ads, search])) == []
+
+
 def test_the_summary_of_a_job_shows_hostile_text_as_text():
     text = github.summary(samples.hostile())
     assert "<script" not in text
