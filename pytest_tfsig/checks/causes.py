@@ -110,7 +110,7 @@ CAUSES: tuple[Cause, ...] = (
         "base64-in-the-graph",
         r"Invalid character found in base64",
         "The graph decodes base64 of its own, and was sent other text: state values = [...] or a strategy of this "
-        "input in the contract. REST and gRPC carry bytes as they are, so that the model need not decode base64 at all.",
+        "input in the contract. REST and gRPC carry bytes as they are: a model need not decode base64 at all.",
     ),
     _cause(
         "base64",
