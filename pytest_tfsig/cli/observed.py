@@ -124,6 +124,7 @@ def propose(session: Session, model: str, inferred: Contract) -> tuple[Contract,
             answers = seen.answers.get(output, Answers(tensor))
             outputs[output], comments[*path, "outputs", output] = answers.proposal(seen.asked)
         proposed[name] = replace(signature, outputs=outputs)
+        print(f"{name}: {', '.join(_DOUBTED)} are looked at", file=sys.stderr)  # noqa: T201 - as above
         doubts = dict(_doubts(session, model, proposed[name], name))
         if doubts:
             proposed[name] = replace(proposed[name], checks={**signature.checks, **dict.fromkeys(doubts, False)})
