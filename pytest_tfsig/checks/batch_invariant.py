@@ -132,7 +132,10 @@ class _Copies:
         found = []
         for row in rows[:_COPIED]:
             answer = self._answer(int(row), name, wrong.shape[1:])
-            found.append(0.0 if answer is None else distance(answer[row], answer[-1 - row]).max(initial=0.0))
+            far = 0.0 if answer is None else distance(answer[row], answer[-1 - row]).max(initial=0.0)
+            if not far:  # One row that copies do not excuse is enough.
+                return np.zeros(wrong.shape)
+            found.append(far)
         apart = np.zeros(wrong.shape)
         apart[rows] = max(found)
         for row, far in zip(rows, found, strict=False):

@@ -117,9 +117,10 @@ class Rounding:
         left = wrong & ~explained
         if self._copies is None or not left.any():
             return explained
-        left &= _within(one, other, self._moves(name, from_zero=True))
+        # Copies cost the fewer requests, and a true dependence on other rows ends here.
+        left &= _within(one, other, self._copies(name, left))
         if left.any():
-            explained |= left & _within(one, other, self._copies(name, left))
+            explained |= left & _within(one, other, self._moves(name, from_zero=True))
         return explained
 
     def _moves(self, name: str, *, from_zero: bool) -> NDArray[Any] | None:
