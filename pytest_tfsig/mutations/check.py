@@ -51,8 +51,7 @@ def outcome(strength: Strength, minimum: float) -> Outcome:
 
 
 def _survivor(finding: Finding) -> str:
-    cure = finding.remedy
-    told = "no line of a contract would notice it" if cure is None else f"[{cure.table}] {cure.line}"
+    told = "no line of a contract would notice it" if finding.remedy is None else finding.remedy.stated
     return f"{finding.name}: {finding.description}\n    {told}"
 
 

@@ -17,6 +17,7 @@ from pytest_tfsig.contract import Argmax, Tensor
 from pytest_tfsig.contract.durations import format_duration
 from pytest_tfsig.mutations.trial import BLIND, notice, run, tapped
 from pytest_tfsig.savedmodel.dtypes import FLOAT_DTYPES, INTEGER_RANGES
+from pytest_tfsig.strategies import draws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST_VALUES = 12
 """Values of an output that are worth listing."""
+_RECORDED = 20
+"""Requests that `tfsig record` records of a signature."""
 _ROOM = 1.5
 """How much larger than what was seen a proposed bound is."""
 
@@ -40,7 +43,8 @@ class Remedy:
     """What to state so that a fault is noticed.
 
     Attributes:
-        table: The table of the contract file that the line belongs to: "signatures.serving_default.outputs.scores".
+        table: The table of the contract file that the line belongs to, "signatures.serving_default.outputs.scores"; ""
+            where it is a marker that has to change.
         line: The line: "probabilities = true".
         marker: The same for a marker: 'outputs={"scores": Tensor(..., probabilities=True)}'.
         first: What has to be done before, a shell line; "" for nothing.
@@ -50,6 +54,11 @@ class Remedy:
     line: str
     marker: str
     first: str = ""
+
+    @property
+    def stated(self) -> str:
+        """The line with its table."""
+        return f"[{self.table}] {self.line}" if self.table else self.line
 
     def as_dict(self) -> dict[str, str]:
         """Returns plain data."""
@@ -67,6 +76,7 @@ class Witness:
         tap: The tap of its trial: the answers that it changed.
         genuine: Answers of the unmutated model.
         p99: Seconds that one request in a hundred exceeded in the latency check; None where none was measured.
+        unselected: Checks that a marker leaves out, whatever the contract says.
     """
 
     subject: Subject
@@ -75,6 +85,7 @@ class Witness:
     tap: Tap
     genuine: Sequence[Exhibit]
     p99: float | None = None
+    unselected: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -133,6 +144,9 @@ def _switched_off(witness: Witness) -> Iterator[Remedy]:
         plain = {key: value for key, value in options.items() if key not in {"rtol", "atol"}} if options else True
         changed = replace(signature, checks={**signature.checks, name: plain or True})
         if entry.wanted(changed) and witness.is_noticed(changed, name):
+            if name in witness.unselected:
+                yield Remedy("", f"tfsig_checks that lets {name} run", f"tfsig_checks that lets {name} run")
+                continue
             line = f"{name} = true" if plain in ({}, True) else f"{name} = {_table(plain)}"
             yield Remedy(f"signatures.{witness.name}.checks", line, f"checks={{{name!r}: {plain or True!r}}}")
 
@@ -255,18 +269,30 @@ def _examples(witness: Witness) -> Iterator[Remedy]:
     stated = witness.subject.signature.checks.get("examples", True)
     if not isinstance(stated, bool) and stated.get("file"):
         return
-    for exhibit in witness.tap.exhibits:
-        try:
-            compare(
-                "another answer",
-                exhibit.genuine,
-                exhibit.returned or {},
-                inputs=exhibit.inputs,
-                labels=("recorded", "now"),
-            )
-        except AssertionError:
-            yield _recorded(witness)
-            return
+    if _would_replay(witness):
+        yield _recorded(witness)
+
+
+def _would_replay(witness: Witness) -> bool:
+    """Whether the model gives recorded answers again, and not when it is mutated."""
+    subject = witness.subject
+    mutated = tapped(subject, witness.fault.tap(witness.circumstances))
+    is_noticed = False
+    for inputs in draws(subject.signature, _RECORDED, subject.settings.seed):
+        recorded = subject.observe(inputs)
+        if recorded.error is None:
+            if not _is_repeated(recorded, subject.observe(inputs)):
+                return False
+            is_noticed = is_noticed or not _is_repeated(recorded, mutated.observe(inputs))
+    return is_noticed
+
+
+def _is_repeated(recorded: Observation, now: Observation) -> bool:
+    try:
+        compare("", recorded.outputs, now.outputs, inputs=recorded.inputs, labels=("recorded", "now"))
+    except AssertionError:
+        return False
+    return True
 
 
 def _recorded(witness: Witness) -> Remedy:

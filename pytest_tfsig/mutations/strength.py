@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_tfsig.checks import Check, Outcome, Subject
-    from pytest_tfsig.contract import Signature
     from pytest_tfsig.mutations.mutation import Mutation
     from pytest_tfsig.mutations.tap import Exhibit
 
@@ -115,19 +114,16 @@ def measure(
         skip: Checks that do not count.
         known: The mutations to try; None: all.
     """
-    subject = replace(subject, signature=_selected(subject.signature, only, skip))
+    off = frozenset(name for name in checks.checks() if name in skip or (only and name not in only))
+    unselected = frozenset(name for name in off if subject.signature.checks.get(name) is not False)
+    stated = {**subject.signature.checks, **dict.fromkeys(off, False)}
+    subject = replace(subject, signature=replace(subject.signature, checks=stated))
     # What is heard of is how far the mutations have come, not each of their checks.
     token = progress.listener.set(None)
     try:
-        return _Measurement(subject, tuple(mutations().values() if known is None else known)).run()
+        return _Measurement(subject, tuple(mutations().values() if known is None else known), unselected).run()
     finally:
         progress.listener.reset(token)
-
-
-def _selected(signature: Signature, only: tuple[str, ...], skip: tuple[str, ...]) -> Signature:
-    """Returns a contract that switches off the checks which were not selected."""
-    off = {name: False for name in checks.checks() if name in skip or (only and name not in only)}
-    return replace(signature, checks={**signature.checks, **off})
 
 
 @dataclass(slots=True)
@@ -136,6 +132,7 @@ class _Measurement:
 
     subject: Subject
     known: tuple[Mutation, ...]
+    unselected: frozenset[str] = frozenset()
     genuine: list[Exhibit] = field(default_factory=list)
     p99: float | None = None
     requests: int = 0
@@ -232,7 +229,8 @@ class _Measurement:
             return replace(finding, verdict="killed", check=noticed.check, message=noticed.message)
         if not tap.changed and not mutation.timed:
             return replace(finding, verdict="not_applicable", message="it changes no answer")
-        return replace(finding, remedy=remedy(Witness(self.subject, circumstances, fault, tap, self.genuine, self.p99)))
+        witness = Witness(self.subject, circumstances, fault, tap, self.genuine, self.p99, self.unselected)
+        return replace(finding, remedy=remedy(witness))
 
 
 def _slowest_percent(outcome: Outcome) -> float | None:

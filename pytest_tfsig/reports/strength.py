@@ -80,5 +80,5 @@ def advice(entry: Mapping[str, Any], *, in_file: bool = True) -> str:
     remedy = entry["remedy"]
     if remedy is None:
         return "no line of a contract would notice it"
-    stated = f"[{remedy['table']}] {remedy['line']}" if in_file else remedy["marker"]
+    stated = f"[{remedy['table']}] {remedy['line']}" if in_file and remedy["table"] else remedy["marker"]
     return f"noticed with: {stated}" + (f", after: {remedy['first']}" if remedy["first"] else "")

@@ -130,7 +130,7 @@ def test_it_works_under_xdist_and_in_an_audit(suite, models):
 
 def test_selected_checks_count(suite, models):
     suite.write("\ntest_contract = pytest.mark.tfsig_checks(only=['outputs'])(test_contract)\n", models("classifier"))
-    result = suite.run("-v", "--tfsig-mutate", "--tfsig-report=report")
+    result = suite.run("--tfsig-max-examples=10", "--tfsig-mutate", "--tfsig-report=report")
     result.assert_outcomes(passed=2)
     assert {one["check"] for one in strength(suite)["mutations"]} == {"", "outputs"}
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_tfsig import checks, progress
 from pytest_tfsig.checks import registry
 from pytest_tfsig.contract import Contract, Probabilities, Signature, Tensor, dumps, loads
-from pytest_tfsig.mutations import measure, mutations, strength_check
+from pytest_tfsig.mutations import measure, mutations, remedies, strength_check
 from pytest_tfsig.mutations.strength import _Measurement
 from pytest_tfsig.mutations.trial import Clock
 from tests.unit.mutations.fakes import classify, record, softmax, subject
@@ -221,6 +221,39 @@ def test_only_a_schedule_of_requests_is_waited_for(rate, waits):
     budget = {"p99": "1s"} if rate is None else {"p99": "1s", "rate": rate}
     measurement = _Measurement(subject(only("logits"), replace(loose(), latency=(budget,))), ())
     assert (measurement.clock is None) is waits
+
+
+def test_a_check_that_a_marker_leaves_out_is_told_as_such():
+    plain = loose(logits=Tensor("float64", ["batch", 3]))
+    left_out = tuple(COMPARE_TWICE)
+    [finding] = measure(subject(only("logits"), plain), known=some("rows_swapped"), skip=left_out).findings
+    assert finding.remedy.as_dict() == {
+        "table": "",
+        "line": "tfsig_checks that lets batch_invariant run",
+        "marker": "tfsig_checks that lets batch_invariant run",
+        "first": "",
+    }
+
+
+def test_a_recording_is_not_told_of_a_model_that_never_repeats_itself():
+    rng = np.random.default_rng(3)
+
+    def random(inputs):
+        return {"logits": rng.normal(size=(len(inputs["x"]), 3))}
+
+    off = {**COMPARE_TWICE, "deterministic": False}
+    signature = replace(loose(logits=Tensor("float64", ["batch", 3])), checks=off)
+    [finding] = measure(subject(random, signature), known=some("classes_permuted")).findings
+    assert (finding.verdict, finding.remedy) == ("survived", None)
+
+
+@pytest.mark.parametrize("name", ["rest_differs", "crossed"])
+def test_a_recording_is_not_told_where_it_would_not_show(name, monkeypatch):
+    monkeypatch.setattr(remedies, "_KINDS", (remedies._examples,))
+    off = dict.fromkeys(("transports_agree", "concurrent"), False)
+    signature = replace(loose(logits=Tensor("float64", ["batch", 3])), checks=off)
+    [finding] = measure(subject(only("logits", answer=unhurried), signature), known=some(name)).findings
+    assert (finding.verdict, finding.remedy) == ("survived", None)
 
 
 def test_a_user_s_own_check_notices_too(monkeypatch):
