@@ -50,7 +50,7 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Takes the result that a report carries, and shows it to pytest-html, where that plugin is."""
         result = getattr(report, "tfsig_result", None)
-        if result is None:
+        if result is None or report.outcome == "rerun":  # type: ignore[comparison-overlap] # pytest-rerunfailures' word
             return
         file, line, _ = report.location
         line = None if line is None else line + 1

@@ -98,8 +98,12 @@ class RunningServer:
 
     def close(self) -> None:
         """Stops the server, unless others share it: then the run's owner stops it when all are done."""
-        if self._server is not None and self._shared is None:
+        if self._server is None:
+            return
+        if self._shared is None:
             self._server.stop()
+        else:
+            self._server.leave()
         self._server = None
 
     @property

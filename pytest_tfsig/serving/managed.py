@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ModelLoadError, ServerError
-from pytest_tfsig.serving import reaper
+from pytest_tfsig.serving import process, reaper
 from pytest_tfsig.serving.advice import advice_for
 from pytest_tfsig.serving.folder import Folder, check_files
 from pytest_tfsig.serving.process import wait_until
@@ -229,6 +229,16 @@ class ManagedServer:
             roster, instance = self._folder.read()
             self._folder.write(roster, None)
         self._clean_up(instance)
+
+    def leave(self) -> None:
+        """Use the server no longer, and let it run: its owner is another process, which stops it."""
+        self._disconnect()
+        _, instance = self._folder.read()
+        if instance is not None and instance.process is not None:
+            process.leave(instance.process)
+        if self._reaper is not None:
+            self._reaper.leave()
+            self._reaper = None
 
     def _clean_up(self, instance: Instance | None) -> None:
         self._disconnect()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["describe_exit", "ending", "is_alive", "launch", "stop", "wait_until"]
+__all__ = ["describe_exit", "disown", "ending", "is_alive", "launch", "leave", "stop", "wait_until"]
 
 # The children of this very process, so that they can be reaped and their exit codes told.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
@@ -48,6 +48,18 @@ def launch(command: Sequence[str], log: Path, *, environment: Mapping[str, str] 
     log.with_suffix(".pid").write_text(str(child.pid))
     _CHILDREN[child.pid] = child
     return child.pid
+
+
+def disown(child: subprocess.Popen[bytes]) -> None:
+    """Let a child outlive this process: Python warns of one that is still running when its handle goes."""
+    child.returncode = 0
+
+
+def leave(process: int) -> None:
+    """Let a launched process outlive this one, which another will stop."""
+    child = _CHILDREN.pop(process, None)
+    if child is not None:
+        disown(child)
 
 
 def is_alive(process: int) -> bool:

@@ -95,6 +95,9 @@ class Server(Protocol):
     def alive(self) -> bool:
         """Whether the server still runs."""
 
+    def leave(self) -> None:
+        """Use the server no longer, and let it run: whoever owns it stops it."""
+
     def stop(self) -> None:
         """Stop the server and leave nothing behind; a stopped server may be stopped again."""
 

@@ -36,6 +36,12 @@ class Reaper:
         self._child.kill()
         self._child.wait()
 
+    def leave(self) -> None:
+        """Let it outlive this process: the one that it watches is another."""
+        from pytest_tfsig.serving.process import disown
+
+        disown(self._child)
+
 
 def start(folder: Path, owner: int, label: str = "", *, whole: Path | None = None) -> Reaper:
     """Start a reaper.

@@ -123,6 +123,9 @@ class RemoteServer:
         """Whether it answers."""
         return self._problem() is None
 
+    def leave(self) -> None:
+        """Leave it running."""
+
     def stop(self) -> None:
         """Leave it running."""
 

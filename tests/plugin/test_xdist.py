@@ -73,7 +73,9 @@ def test_workers_share_one_server(suite, pytester, models, temporary, distributi
         test_a=WHO_SERVES.format(model=str(models("classifier"))),
         test_b=WHO_SERVES.format(model=str(models("classifier"))),
     )
-    suite.run("-n2", f"--dist={distribution}").assert_outcomes(passed=8)
+    result = suite.run("-n2", f"--dist={distribution}")
+    result.assert_outcomes(passed=8)
+    assert "ResourceWarning" not in result.stdout.str() + result.stderr.str()
     lines = (pytester.path / "who").read_text().split("\n")[:-1]
     assert len({line.split()[0] for line in lines}) == 1
     assert len({line.split()[1] for line in lines}) == 2
