@@ -68,7 +68,7 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
 
     def examine(drawn: Mapping[str, Any]) -> None:
         nonlocal compared
-        inputs = without_subnormals(drawn)
+        inputs = without_subnormals(subject.signature, drawn)
         size = batch_size(inputs)
         if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
             return

@@ -97,7 +97,7 @@ class _Crowd:
     def ask_one_at_a_time(self) -> None:
         settings = self.subject.settings
         for drawn in draws(self.subject.signature, _DISTINCT, settings.seed):
-            inputs = without_subnormals(drawn)
+            inputs = without_subnormals(self.subject.signature, drawn)
             began = time.perf_counter()
             observation = self.subject.observe(inputs)
             self.refusal = self.refusal or observation.error

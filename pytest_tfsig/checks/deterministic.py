@@ -31,7 +31,7 @@ def deterministic(subject: Subject, *, rtol: float | None = None, atol: float | 
     narrow = precision(subject)
 
     def examine(drawn: Mapping[str, Any]) -> None:
-        inputs = without_subnormals(drawn)
+        inputs = without_subnormals(subject.signature, drawn)
         compare(
             "the same request gives different answers in output {output!r}",
             subject.ask(inputs),

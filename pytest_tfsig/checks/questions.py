@@ -130,7 +130,8 @@ class Questionnaire:
             names: The servables that answer as each version does.
         """
         found = cls(repeats=subject.repeats)
-        drawn = map(without_subnormals, draws(subject.signature, _DISTINCT, subject.settings.seed))
+        signature = subject.signature
+        drawn = (without_subnormals(signature, one) for one in draws(signature, _DISTINCT, subject.settings.seed))
         # An input that is new to the candidate is not known to the released version.
         requests = [
             one if "examples" in one else {name: one[name] for name in one if name in released.inputs} for one in drawn

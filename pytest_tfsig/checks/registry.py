@@ -107,7 +107,9 @@ def register(
     return decorate
 
 
-def check(name: str, *, holds_when: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def check(
+    name: str | Callable[..., Any], *, holds_when: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Makes a function a check of the user's own, run for every contract beside ours.
 
     The function is called as `function(subject, observation, **options)` for every drawn request and its answer
@@ -120,8 +122,10 @@ def check(name: str, *, holds_when: str = "") -> Callable[[Callable[..., Any]], 
         holds_when: What is true of a model that passes; the function's docstring where not given.
 
     Raises:
-        UsageError: The name is taken or malformed.
+        UsageError: The name is missing, taken or malformed.
     """
+    if callable(name):
+        raise UsageError(f'a check needs a name: write @check("{name.__name__}"), with what it is called in contracts')
     if not name.isidentifier():
         raise UsageError(f"{name!r} cannot name a check: use letters, digits and underscores, as in 'price_is_rounded'")
     if name in names():

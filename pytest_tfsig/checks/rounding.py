@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.checks.tolerances import is_inexact, unit, widened
 from pytest_tfsig.clients import ServingError
+from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.examples import parsed, serialized
 from pytest_tfsig.strategies.numeric import numbers
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_tfsig.checks.subject import Subject
+    from pytest_tfsig.contract import Feature, Signature
 
     Copies = Callable[[str, NDArray[np.bool_]], NDArray[Any]]
 
@@ -58,14 +62,19 @@ def _narrowest(path: Path) -> float:
     return widest
 
 
-def without_subnormals(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def without_subnormals(signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a request whose tiny floats are zero: those that are subnormal in float32, or have subnormal squares.
 
     Some of a server's threads flush subnormal numbers to zero and some do not, so that the same request may be answered
     as either, and a model that divides by a norm makes much of it: that is no model's fault. What is tiny in float32
     counts for wider dtypes too, for they may be cast inside.
     """
-    return {name: _flushed(value) if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
+    if signature.method != "predict":
+        return {name: [_flushed_example(example) for example in examples] for name, examples in inputs.items()}
+    return {
+        name: _flushed_examples(value, features) if (features := signature.inputs[name].features) else _flushed(value)
+        for name, value in inputs.items()
+    }
 
 
 _TINY = float(np.sqrt(np.finfo(np.float32).tiny))
@@ -76,6 +85,22 @@ def _flushed(array: NDArray[Any]) -> NDArray[Any]:
         return array
     with np.errstate(all="ignore"):
         return np.where(np.abs(array) < _TINY, array.dtype.type(0), array)
+
+
+def _flushed_example(example: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: [0.0 if isinstance(cell, float) and abs(cell) < _TINY else cell for cell in cells]
+        for name, cells in example.items()
+    }
+
+
+def _flushed_examples(array: NDArray[Any], features: Mapping[str, Feature]) -> NDArray[Any]:
+    """Returns serialized tf.Examples without tiny floats; what is no tf.Example stays as it is."""
+    flushed = array.copy()
+    for place, cell in np.ndenumerate(array):
+        with contextlib.suppress(StrategyError):
+            flushed[place] = serialized(_flushed_example(parsed(cell)), features)
+    return flushed
 
 
 class Rounding:

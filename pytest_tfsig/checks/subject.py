@@ -172,12 +172,21 @@ class Subject:
             if self.signature.method == "predict":
                 return self.model.predict(inputs, **options)
             method = self.model.classify if self.signature.method == "classify" else self.model.regress
-            return method(inputs["examples"], **options)
+            return self._as_declared(method(inputs["examples"], **options))
         except ServingError as error:
             self.timed_out |= error.code == "DEADLINE_EXCEEDED"
             if error.code == "UNAVAILABLE" and self._server_ended():
                 raise ServerDied(inputs, self.model.logs()) from error
             raise
+
+    def _as_declared(self, answer: Outputs) -> Outputs:
+        """Returns an answer as the signature declares it: classify says classes *and* scores, regress drops an axis."""
+        found = {name: array for name, array in answer.items() if name in self.spec.outputs}
+        for name, array in found.items():
+            shape = self.signature.outputs[name].shape if name in self.signature.outputs else None
+            if shape is not None and len(shape) == array.ndim + 1 and shape[-1] == 1:
+                found[name] = array[..., None]
+        return found
 
     def _server_ended(self) -> bool:
         """Whether the server is gone; a connection breaks some time before its process has ended."""

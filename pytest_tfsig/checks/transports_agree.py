@@ -108,11 +108,10 @@ def _why_not(subject: Subject) -> str:
 
 def _sendable(signature: Signature, drawn: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Returns a drawn request as JSON can carry it: without subnormal numbers; None where JSON cannot."""
-    if signature.method != "predict":
-        # A feature without values has no kind in JSON.
-        is_carried = all(len(cells) for example in drawn["examples"] for cells in example.values())
-        return drawn if is_carried else None
-    return without_subnormals(drawn)
+    # A feature without values has no kind in JSON.
+    if signature.method != "predict" and not all(cells for example in drawn["examples"] for cells in example.values()):
+        return None
+    return without_subnormals(signature, drawn)
 
 
 def _cut(subject: Subject, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]:

@@ -56,6 +56,13 @@ def test_a_model_is_audited_without_test_code(suite, pytester, models):
     result.stdout.no_fnmatch_line("*test_other*")
 
 
+def test_the_classic_outputs_of_classify_and_regress_hold(suite, models):
+    """The APIs answer classes beside scores and the other way round, and a regression without its last axis."""
+    result = suite.run(f"--tfsig-audit={models('classic')}", "--tfsig-report=report")
+    result.assert_outcomes(passed=27)
+    assert {entry["signature"] for entry in suite.report()["results"]} == {"regress", "scores", "classes"}
+
+
 def test_an_audited_model_can_be_a_link_with_a_name_in_any_script(suite, pytester, models):
     link = pytester.path / "mein modèle"
     link.symlink_to(models("classifier"))

@@ -102,3 +102,11 @@ def test_a_check_that_raises_by_mistake_is_an_error_of_its_own():
 def test_names_of_checks_are_new_identifiers(name):
     with pytest.raises(UsageError):
         checks.check(name)
+
+
+def test_a_check_without_a_name_says_how_to_give_one():
+    with pytest.raises(UsageError, match=r'write @check\("price_is_rounded"\)'):
+
+        @registry.check
+        def price_is_rounded(subject, observation):
+            assert subject is not observation
