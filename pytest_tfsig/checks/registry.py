@@ -43,7 +43,8 @@ class Check:
         inspects: Whether `run` is an inspection, fed by the pass that all inspections share.
         wanted: Whether the check applies to a contract at all; asked at collection.
         against_baseline: Whether it compares with the released version, and is left out where none is given.
-        alone: Whether it wants a server that no other process sends requests to: it may bring it down.
+        alone: Whether it wants a server that no other process sends requests to: it may bring it down, or times what
+            others would slow.
     """
 
     name: str

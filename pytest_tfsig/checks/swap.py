@@ -46,6 +46,7 @@ _ADVICE = (
     holds_when="it takes over from the released version (--tfsig-baseline) and gives back while callers go on asking",
     inspects=False,
     against_baseline=True,
+    alone=True,
 )
 def swap(subject: Subject, *, slowest: str = "") -> Outcome:
     """Loads both as versions 1 and 2 of one servable, moves traffic to the new one, and rolls back.

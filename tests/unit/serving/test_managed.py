@@ -206,7 +206,7 @@ def test_a_dead_server_is_started_again_once(server, runner, model):
 
 def test_a_silent_server_is_started_again_only_where_it_is_suspect(server, runner, model, monkeypatch):
     server.add("a", 1, model())
-    monkeypatch.setattr(managed, "listens", lambda instance: len(runner.programs) > 1)
+    monkeypatch.setattr(managed, "listens", lambda _: len(runner.programs) > 1)
     assert not server.revive()
     assert server.revive(suspect=True)
     assert runner.programs[-1].configs == [{"a": [1]}]
