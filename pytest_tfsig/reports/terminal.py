@@ -48,11 +48,12 @@ def summarize(writer: Writer, results: Sequence[Result], files: Sequence[str] = 
     for title, group in _by_signature(results).items():
         seconds = sum(result.seconds for result in group)
         examples = sum(result.examples for result in group)
-        found = worst(group)
+        judged = [result for result in group if result.verdict != "skip"]
+        found = worst(judged) if judged else "skip"
         shown = "PENDING" if group[0].pending and found != "pass" else found.upper()
         markup = _MARKUP["inconclusive"] if group[0].pending and found != "pass" else _MARKUP[found]
         passed = sum(result.verdict == "pass" for result in group)
-        counts = f"{passed} of {sum(result.verdict != 'skip' for result in group)} checks hold"
+        counts = f"{passed} of {len(judged)} checks hold" if judged else "no check could be judged"
         writer.write_line(f"{shown:<12} {visible(title)}  {counts}, {examples:,} inputs, {seconds:.1f} s", **markup)
         for result in group:
             if result.verdict != "pass":

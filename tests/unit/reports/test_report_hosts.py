@@ -45,6 +45,15 @@ def test_the_terminal_shows_a_line_a_signature_and_what_does_not_hold():
     ]
 
 
+def test_a_signature_of_which_nothing_could_be_judged_is_skipped_and_proves_nothing():
+    assert summary([samples.result(verdict="skip", message="no REST API", examples=0, seconds=0.0)]) == [
+        "served model contracts",
+        "SKIP         digits/3 serving_default  no check could be judged, 0 inputs, 0.0 s",
+        "  skip         outputs: no REST API",
+        "verdict: error",
+    ]
+
+
 def test_the_terminal_says_nothing_of_a_run_without_contracts():
     assert summary([]) == []
 
