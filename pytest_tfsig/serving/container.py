@@ -177,13 +177,9 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
             raise ServerError(
                 f"The server's container ended at once ({_ending(container)}). Its log:\n{_log(container)}"
             )
-        if container.status == "running":
-            host = box.get_container_host_ip()
-            host = f"[{host}]" if ":" in host else host
-            grpc, rest = (box.get_exposed_port(port) for port in (GRPC_PORT, REST_PORT))
-            instance = Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
-            if listens(instance):
-                return instance
+        instance = _published(box, container, copied=copied) if container.status == "running" else None
+        if instance is not None and listens(instance):
+            return instance
         if time.monotonic() > deadline:
             raise ServerError(
                 f"The server's container ({container.status}) did not answer within {timeout:g} s. Its log:\n"
@@ -191,6 +187,17 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
             )
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
+
+
+def _published(box: Any, container: Any, *, copied: bool) -> Instance | None:
+    """Return where the container is reached; None where it ended since it was looked at: the next look says how."""
+    try:
+        host = box.get_container_host_ip()
+        host = f"[{host}]" if ":" in host else host
+        grpc, rest = (box.get_exposed_port(port) for port in (GRPC_PORT, REST_PORT))
+    except (TimeoutError, ConnectionError):
+        return None
+    return Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
 
 
 def _mount(there: str, here: Path) -> Any:
