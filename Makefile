@@ -3,6 +3,7 @@
 #   make example    train the example models, serve them, prove their contracts and how strong they are
 #   make example-in-container   the same contracts, served by containers of a Docker Engine
 #   make test       run the tests            (make test ARGS="-k latency")
+#   make test-slow  run the tests that run pytest many times over
 #   make lint       ruff and the layer rules
 #   make docs       the documentation, into site/
 #   make types      mypy --strict
@@ -30,10 +31,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # TensorFlow's start-up messages would bury ours.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test example example-in-container lint types docs clean
+.PHONY: test test-slow example example-in-container lint types docs clean
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal -m slow $(ARGS)
 
 example: $(READY) $(TRAINED)
 	cd example_project && $(BIN)/pytest --tfsig-server=embedded --tfsig-mutate=90 $(ARGS)

@@ -11,6 +11,8 @@ import pytest
 from tests.server_process import model_server
 from tests.unit.reports.test_report_json import SCHEMA
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = """
 [signatures.serving_default.outputs.probabilities]
 dtype = "float32"

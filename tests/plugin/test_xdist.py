@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Checks that bring classifier_aborts down beside checks that must not notice.
 FEW = ("--tfsig-max-examples=20", "-k", "loads or outputs or values or concurrent or rejects_invalid")
 
