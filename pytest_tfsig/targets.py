@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,7 +185,8 @@ def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
 def _located(path: str, file: Path, rootpath: Path) -> str:
     """Returns a marker's path: relative to the marker's own file first, then to rootdir."""
     beside = file.parent / path
-    return str(beside if beside.exists() else rootpath / path)
+    # Without "..", as contract files have it: one model has one path in a report.
+    return os.path.abspath(beside if beside.exists() else rootpath / path)  # noqa: PTH100 - resolve() would follow links
 
 
 def _contract(markers: list[tuple[pytest.Mark, Path]], test: str) -> tuple[Any, str, str | None, Path | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 from pytest_tfsig.cli import main
 
@@ -81,6 +82,19 @@ def test_an_audit_s_failure_names_a_line_that_runs_it_again(suite, pytester, mod
     line = suite.report()["results"][0]["reproduce"]["pytest"]
     again = pytester.runpytest_subprocess(*shlex.split(line)[1:])
     again.assert_outcomes(failed=1)
+
+
+def test_a_model_that_a_marker_and_a_file_name_is_one_model(suite, pytester, models):
+    shutil.copytree(models("classifier") / "1", pytester.path / "models" / "classifier" / "1")
+    for folder in ("tests", "contracts"):
+        (pytester.path / folder).mkdir()
+    test = 'import pytest\n\npytestmark = pytest.mark.tfsig_model("../models/classifier")\n\n'
+    test += "@pytest.mark.tfsig_contract()\ndef test_contract(tfsig_check):\n    tfsig_check()\n"
+    (pytester.path / "tests" / "test_it.py").write_text(test)
+    contract = pytester.path / "contracts" / "it.tfsig.toml"
+    contract.write_text(FILE.format(model="../models/classifier"))
+    suite.run("-k", "loads", "--tfsig-report=report").assert_outcomes(passed=2)
+    assert [model["path"] for model in suite.report()["models"]] == [str(pytester.path / "models" / "classifier")]
 
 
 def test_ini_options(suite, pytester, models):
