@@ -16,6 +16,8 @@ from pytest_tfsig.serving import ManagedServer, ServedModel
 from pytest_tfsig.serving.embedded import EmbeddedRunner
 from tests.hostile import damaged_model
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = """
 model = "m"
 [signatures.serving_default]

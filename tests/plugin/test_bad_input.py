@@ -11,6 +11,8 @@ import pytest
 
 from pytest_tfsig import protos
 
+pytestmark = pytest.mark.slow
+
 
 def fails_with(result, *lines):
     assert result.ret != 0

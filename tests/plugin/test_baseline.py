@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 FILE = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"

@@ -6,6 +6,8 @@ import pytest
 
 from pytest_tfsig.cli import main
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"

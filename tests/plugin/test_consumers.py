@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HOLDS = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"

@@ -8,6 +8,8 @@ from pytest_tfsig import recordings
 from pytest_tfsig.cli import main
 from pytest_tfsig.savedmodel import read
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BUDGET = """
 @pytest.mark.tfsig_contract(latency={latency!r}, dims={{"batch": (1, 8)}})
 def test_contract(tfsig_check):

@@ -12,6 +12,8 @@ import termios
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SHOWN = re.compile(r"\x1b7 (.*?)\x1b\[K\x1b8")
 SLOW = """
 import time

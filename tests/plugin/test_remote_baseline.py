@@ -8,6 +8,8 @@ from pytest_tfsig.cli import main
 from pytest_tfsig.serving import ManagedServer
 from pytest_tfsig.serving.embedded import EmbeddedRunner
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"

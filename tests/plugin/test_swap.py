@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 [signatures.serving_default.inputs.x]
 dtype = "float32"
