@@ -44,7 +44,8 @@ example: $(READY) $(TRAINED)
 
 # The example's contracts once more, in a real container: an image that is built on the spot around the embedded server.
 example-in-container: $(READY) $(TRAINED)
-	cd example_project && PYTHONPATH=$(CURDIR) $(BIN)/pytest -p tests.container_plugin --tfsig-server=container $(ARGS)
+	cd example_project && PYTHONPATH=$(CURDIR) PYTEST_PLUGINS=tests.container_plugin \
+		$(BIN)/pytest --tfsig-server=container $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

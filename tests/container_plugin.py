@@ -1,6 +1,8 @@
 """A pytest plugin for a machine without a registry: containers run the image that is built on the spot.
 
-PYTHONPATH=. pytest -p tests.container_plugin --tfsig-server=container example_project
+PYTHONPATH=. PYTEST_PLUGINS=tests.container_plugin pytest --tfsig-server=container example_project
+
+An environment variable, so that a pytest that a test starts has it too.
 """
 
 from __future__ import annotations
