@@ -7,6 +7,7 @@
 #   make lint       ruff and the layer rules
 #   make docs       the documentation, into site/
 #   make types      mypy --strict
+#   make mutants    mutation tests of what decides verdicts: an hour or two (make mutants ARGS="pytest_tfsig.latency.*")
 #   make clean      remove the environment, the caches and the example's models
 
 SHELL := /bin/sh
@@ -31,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # TensorFlow's start-up messages would bury ours.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test test-slow example example-in-container lint types docs clean
+.PHONY: test test-slow example example-in-container lint types docs mutants clean
 
 test: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
@@ -58,8 +59,13 @@ docs: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/python -m scripts.mutants
+
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis mutants
 	rm -rf example_project/models example_project/reports
 
 # The stamps are written last: a set-up that was interrupted is done again.

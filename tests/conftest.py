@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.docker_image import docker_image
 from tests.models import catalogue
@@ -20,6 +20,10 @@ for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PR
 
 # No test of ours asserts how fast anything is: a busy machine must not fail one.
 settings.register_profile("untimed", deadline=None)
+# A mutant is killed by any failure, and killed again by the same: nothing is shrunk, nothing remembered.
+settings.register_profile(
+    "mutants", deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("untimed")
 
 if TYPE_CHECKING:
