@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import json_format
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["classifications", "metadata", "predictions", "regressions", "status"]
 
 _BYTES_SUFFIX = "_bytes"
+# protobuf 4, all that TensorFlow 2.16 and 2.17 run with, knows the option by its older name only.
+_OPTIONS: Final = inspect.signature(json_format.MessageToDict).parameters
+_EVERY_FIELD: Final = next(
+    name for name in ("always_print_fields_with_no_presence", "including_default_value_fields") if name in _OPTIONS
+)
 
 
 def predictions(outputs: Mapping[str, NDArray[Any]], *, is_row: bool) -> bytes:
@@ -139,9 +145,8 @@ def metadata(response: Any) -> bytes:
 
 
 def _pretty(message: Any) -> str:
-    values = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    shown: dict[str, Any] = {_EVERY_FIELD: True}
+    values = json_format.MessageToDict(message, preserving_proto_field_name=True, **shown)
     return json.dumps(_in_order(values, message.DESCRIPTOR), indent=1, ensure_ascii=False)
 
 
