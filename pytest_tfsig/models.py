@@ -167,6 +167,7 @@ class Models:
         model = self.of(target)
         if model.refusal is not None:
             raise model.refusal
+        self._server.get()  # once it cannot be started again, this says why
         if model.served is None:
             model.served = self._start(model, target)
         model.served.target = target

@@ -72,7 +72,9 @@ class Recorder:
             output["tfsig_stated"] = [list(case) for case in state.stated_cases(self._config)]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-        """Writes the reports and the summary."""
+        """Writes the reports and the summary, and says what is left behind."""
+        if state.LEFT in self._config.stash:
+            terminalreporter.write_line(f"tfsig: {self._config.stash[state.LEFT]}", red=True)
         if not self._results and not stated(self._config, "report"):
             return
         folder = state.options_of(self._config).report

@@ -79,7 +79,7 @@ class RunningServer:
             suspect: It left a request without an answer: it is started again also if it is not dead but silent.
         """
         try:
-            if self._server is not None and not self._options.is_remote:
+            if self._server is not None and self._problem is None and not self._options.is_remote:
                 return self._server.revive(suspect=suspect)
         except ServerError as error:
             self._problem = error
@@ -97,7 +97,11 @@ class RunningServer:
         }
 
     def close(self) -> None:
-        """Stops the server, unless others share it: then the run's owner stops it when all are done."""
+        """Stops the server, unless others share it: then the run's owner stops it when all are done.
+
+        Raises:
+            ServerError: Something is left behind for now.
+        """
         if self._server is None:
             return
         if self._shared is None:

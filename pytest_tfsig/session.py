@@ -103,6 +103,7 @@ class Session:
     def outcome(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> Outcome:
         """Judges one signature of a target by one check; no error of a model or a server gets out."""
         if not self._running.is_shared:
+            self._running.revive()
             return self._judged(target, signature, check, pytest_line)
         if not check.alone:
             before = self._running.settled()
@@ -188,11 +189,17 @@ class Session:
         return result, outcome
 
     def close(self) -> None:
-        """Stops the server, or leaves it to the others that share it."""
-        if self._private is not None:
-            self._private.close()
+        """Stops the server, or leaves it to the others that share it.
+
+        Raises:
+            ServerError: Something is left behind for now.
+        """
         self._models.close()
-        self._running.close()
+        try:
+            if self._private is not None:
+                self._private.close()
+        finally:
+            self._running.close()
 
     def _as_told(self, outcome: Outcome) -> Outcome:
         """Returns an undecided outcome as the user wants undecided ones treated."""

@@ -14,7 +14,7 @@ import pytest
 from pytest_tfsig.errors import TfsigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pytest_tfsig.contract import Contract
     from pytest_tfsig.options import Options
@@ -31,6 +31,8 @@ SERVER = pytest.StashKey["dict[str, Any]"]()
 Stated = tuple[str, str, str, str, str]
 """A check that a contract asks for: the model's path, the contract's file, its consumer, the signature, the check."""
 CASES = pytest.StashKey["set[Stated]"]()
+LEFT = pytest.StashKey[str]()
+"""What could not be cleaned up at the end."""
 RESULT = pytest.StashKey["dict[str, Any]"]()
 RUN = pytest.StashKey["tuple[str, int]"]()
 
@@ -207,10 +209,18 @@ def close(config: pytest.Config) -> None:
     if SESSION in config.stash:
         session = config.stash[SESSION]
         info = session.server_info()
-        session.close()
         config.stash[SERVER] = info
+        _stop(config, session.close)
         output = cast("dict[str, Any] | None", getattr(config, "workeroutput", None))
         if output is not None:
             output["tfsig_server"] = info
     if RUN in config.stash and Path(config.stash[RUN][0]).is_dir():
-        _shared(config.stash[RUN]).stop()
+        _stop(config, _shared(config.stash[RUN]).stop)
+
+
+def _stop(config: pytest.Config, stop: Callable[[], None]) -> None:
+    """Stops a server; what of it is left behind for now, the end of the run tells."""
+    try:
+        stop()
+    except TfsigError as error:
+        config.stash[LEFT] = str(error)

@@ -28,6 +28,7 @@ __all__ = ["ContainerRunner"]
 MODELS = "/models"
 GRPC_PORT, REST_PORT = 8500, 8501
 _LOG_LINES = 400
+_ANSWER_SECONDS = 10
 _PIDS = 4096
 # The rest of the machine must live on when a model eats all the memory it can get.
 _MEMORY_SHARE = 0.8
@@ -106,9 +107,12 @@ class ContainerRunner:
 
     def alive(self, instance: Instance) -> bool:
         """Whether the container runs."""
-        with contextlib.suppress(ServerError), _container(instance) as container:
-            return bool(container.attrs["State"]["Running"])
-        return False
+        try:
+            with _container(instance) as container:
+                return bool(container.attrs["State"]["Running"])
+        except ServerError:
+            # Containers may outlive their engine, as where it is only being upgraded.
+            return listens(instance)
 
     def logs(self, folder: Folder, instance: Instance | None) -> str:  # noqa: ARG002 - the protocol's
         """Return the end of the container's log."""
@@ -124,10 +128,14 @@ class ContainerRunner:
             return _ending(container)
         return ""
 
-    def stop(self, instance: Instance) -> None:
-        """Remove the container, running or not."""
-        with contextlib.suppress(ServerError), _container(instance) as container:
-            _remove(container)
+    def stop(self, folder: Folder, instance: Instance | None) -> None:  # noqa: ARG002 - the protocol's
+        """Remove the container, running or not.
+
+        Raises:
+            ServerError: The engine does not answer.
+        """
+        if folder.asked.exists():
+            engine.remove_labelled(folder.path.name)
 
     def _run(self, folder: Folder, memory: int, timeout: float, *, copied: bool) -> Instance:
         from docker.types import LogConfig
@@ -157,12 +165,14 @@ class ContainerRunner:
             )
             if copied:
                 _copy_config(box, folder)
+            folder.asked.touch()
             with _without_ryuk():
                 box.start()
             wrapped = box.get_wrapped_container()
             return _await(box, wrapped, timeout, copied=copied)
         except BaseException:
-            _remove_labelled_quietly(folder.path.name)
+            with contextlib.suppress(ServerError):
+                self.stop(folder, None)
             raise
         finally:
             box.get_docker_client().client.close()
@@ -255,7 +265,7 @@ def _without_ryuk() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _container(instance: Instance) -> Iterator[Any]:
-    client = engine.connect()
+    client = engine.connect(_ANSWER_SECONDS)
     try:
         yield client.containers.get(instance.container)
     except engine.FAILURES as error:
@@ -273,22 +283,3 @@ def _ending(container: Any) -> str:
     if state["Running"]:
         return ""
     return "out of memory" if state.get("OOMKilled") else describe_exit(state["ExitCode"])
-
-
-def _remove(container: Any) -> None:
-    import docker.errors
-
-    try:
-        container.remove(force=True, v=True)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if "already in progress" not in str(error):
-            raise
-        with contextlib.suppress(docker.errors.NotFound):
-            container.wait(condition="removed")
-
-
-def _remove_labelled_quietly(session: str) -> None:
-    with contextlib.suppress(ServerError, *engine.FAILURES):
-        engine.remove_labelled(session)

@@ -109,7 +109,7 @@ class EmbeddedRunner:
         """Return how the process ended."""
         return "" if instance.process is None else process.ending(instance.process)
 
-    def stop(self, instance: Instance) -> None:
+    def stop(self, folder: Folder, instance: Instance | None) -> None:  # noqa: ARG002 - the protocol's
         """End the process."""
-        if instance.process is not None:
+        if instance is not None and instance.process is not None:
             process.stop(instance.process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import Any
@@ -27,6 +28,8 @@ __all__ = [
 LABEL = "org.pytest-tfsig.session"
 FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 _LOOK_SECONDS = 4
+# A removal includes the end of what runs in the container.
+_ANSWER_SECONDS = 20
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
 # What engines and registries say (in lower case), and what to do about it; the first that fits counts.
 _PULL_PROBLEMS = (
@@ -133,14 +136,32 @@ def provide_image(client: Any, image: str) -> None:
 
 
 def remove_labelled(session: str) -> None:
-    """Remove all containers of a session, whatever state they are in."""
-    client = connect()
+    """Remove all containers of a session, whatever state they are in.
+
+    Raises:
+        ServerError: The engine does not answer, or fails.
+    """
+    client = connect(_ANSWER_SECONDS)
     try:
         filters = {"label": f"{LABEL}={session}"}
         for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
-            container.remove(force=True, v=True)
+            _remove(container)
+    except FAILURES as error:
+        raise ServerError(f"The container engine fails: {_short(error)}.") from error
     finally:
         client.close()
+
+
+def _remove(container: Any) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if "already in progress" not in str(error):
+            raise
+        with contextlib.suppress(docker.errors.NotFound):
+            container.wait(condition="removed")
 
 
 def _has(client: Any, image: str) -> bool:

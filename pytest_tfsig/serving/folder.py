@@ -40,6 +40,8 @@ class Folder:
         self.config = self.models / ".models.config"
         self.log = path / "server.log"
         self.ports = path / "ports.json"
+        self.asked = path / "asked"
+        """There once a container engine was asked for a container, which may since be there."""
         self.lock = FileLock(path / "lock")
         self._state = path / "state.json"
 

@@ -82,10 +82,11 @@ class ManagedServer:
             with folder.lock:
                 folder.write(Roster(), runner.start(folder, owner=server._owner, timeout=timeout))
         except BaseException:
-            server._clean_up(None)
+            with contextlib.suppress(ServerError):
+                server._clean_up(None)
             raise
         if server._owner == os.getpid():
-            atexit.register(server.stop)
+            atexit.register(server._stop_quietly)
         return server
 
     @property
@@ -221,8 +222,12 @@ class ManagedServer:
         return instance is not None and self._runner.alive(instance)
 
     def stop(self) -> None:
-        """Stop the server and leave nothing behind."""
-        atexit.unregister(self.stop)
+        """Stop the server and leave nothing behind.
+
+        Raises:
+            ServerError: The container engine does not answer; the reaper goes on when this process has ended.
+        """
+        atexit.unregister(self._stop_quietly)
         if not self._folder.path.is_dir():
             return
         with self._folder.lock:
@@ -240,10 +245,20 @@ class ManagedServer:
             self._reaper.leave()
             self._reaper = None
 
+    def _stop_quietly(self) -> None:
+        with contextlib.suppress(ServerError):
+            self.stop()
+
     def _clean_up(self, instance: Instance | None) -> None:
         self._disconnect()
-        if instance is not None:
-            self._runner.stop(instance)
+        try:
+            self._runner.stop(self._folder, instance)
+        except ServerError as error:
+            # The folder tells the reaper that something is left.
+            if self._reaper is not None:
+                self._reaper.leave()
+                self._reaper = None
+            raise ServerError(f"{error} {reaper.left_to_it(self._folder.path.name)}") from error
         self._folder.delete()
         if self._reaper is not None:
             self._reaper.dismiss()
@@ -352,8 +367,7 @@ class ManagedServer:
 
     def _start_again(self, roster: Roster, instance: Instance | None) -> None:
         self._disconnect()
-        if instance is not None:
-            self._runner.stop(instance)
+        self._runner.stop(self._folder, instance)
         self._folder.write(roster, None)
         fresh = self._runner.start(self._folder, owner=self._owner, timeout=self._timeout)
         self._folder.write(Roster(), fresh)

@@ -99,7 +99,11 @@ class Server(Protocol):
         """Use the server no longer, and let it run: whoever owns it stops it."""
 
     def stop(self) -> None:
-        """Stop the server and leave nothing behind; a stopped server may be stopped again."""
+        """Stop the server and leave nothing behind; a stopped server may be stopped again.
+
+        Raises:
+            ServerError: Something is left behind for now; the message says what, and what becomes of it.
+        """
 
 
 @final
@@ -160,5 +164,9 @@ class Runner(Protocol):
     def ending(self, instance: Instance) -> str:
         """How it ended, such as `killed by SIGSEGV`; empty if that is not known."""
 
-    def stop(self, instance: Instance) -> None:
-        """Stop it, whatever state it is in, and wait until it is gone."""
+    def stop(self, folder: Folder, instance: Instance | None) -> None:
+        """Stop it, whatever state it is in, and wait until it is gone; also one that never came to be an instance.
+
+        Raises:
+            ServerError: Whether anything of it is left cannot be told now: the container engine does not answer.
+        """

@@ -17,12 +17,14 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["Reaper", "main", "start"]
+__all__ = ["Reaper", "left_to_it", "main", "start"]
 
 _LOOK_SECONDS = 1.0
 _LOG_LIMIT = 256 * 1024 * 1024
 # How long a container may still appear that the engine was asked for just before the owner ended.
 _LATE_SECONDS = 3.0
+# How long an engine that does not answer may take to come back and be rid of what it holds of ours.
+_AWAY_SECONDS = 600.0
 
 
 class Reaper:
@@ -72,9 +74,20 @@ def main(arguments: list[str]) -> None:
         _wait(owner, folder)
     if folder.is_dir():
         _end_process(folder)
-        if label:
-            _remove_containers(label)
+        answered = True
+        if label and (folder / "asked").exists():
+            answered = _remove_containers(label)
         shutil.rmtree(whole, ignore_errors=True)
+        if not answered:
+            _await_engine(label)
+
+
+def left_to_it(label: str) -> str:
+    """Return what becomes of the containers of a session whose engine does not answer at its end, as a sentence."""
+    return (
+        f"What it holds of this run is removed once it answers, for {_AWAY_SECONDS / 60:g} minutes; later remove it "
+        f"with: docker rm -f $(docker ps -aq --filter label=org.pytest-tfsig.session={label})"
+    )
 
 
 def _wait(owner: int, folder: Path) -> None:
@@ -102,14 +115,30 @@ def _end_process(folder: Path) -> None:
         os.kill(int((folder / "server.pid").read_text()), signal.SIGKILL)
 
 
-def _remove_containers(label: str) -> None:
-    from pytest_tfsig.serving.engine import remove_labelled
-
+def _remove_containers(label: str) -> bool:
+    """Remove a session's containers, also such as appear late, and return whether the engine answered in the end."""
+    answered = False
     deadline = time.monotonic() + _LATE_SECONDS
     while time.monotonic() < deadline:
-        with contextlib.suppress(Exception):
-            remove_labelled(label)
+        answered = _removed(label)
         time.sleep(0.2)
+    return answered
+
+
+def _await_engine(label: str) -> None:
+    deadline = time.monotonic() + _AWAY_SECONDS
+    while not _removed(label) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+
+
+def _removed(label: str) -> bool:
+    from pytest_tfsig.serving.engine import remove_labelled
+
+    try:
+        remove_labelled(label)
+    except Exception:  # noqa: BLE001 - whatever an engine that comes back says, it is asked again
+        return False
+    return True
 
 
 if __name__ == "__main__":

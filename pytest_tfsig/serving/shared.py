@@ -73,7 +73,11 @@ class Shared:
         return name
 
     def stop(self) -> None:
-        """Stops the server, where one was started, and deletes the folder: once, when every process is done."""
+        """Stops the server, where one was started, and deletes the folder: once, when every process is done.
+
+        Raises:
+            ServerError: The container engine does not answer; the reaper goes on, and deletes the folder.
+        """
         from pytest_tfsig.serving.choice import runner_for
         from pytest_tfsig.serving.managed import attach
 

@@ -6,6 +6,7 @@ import pytest
 from pytest_tfsig import protos
 from pytest_tfsig.errors import ModelLoadError, ServerError
 from pytest_tfsig.serving import ManagedServer, managed
+from pytest_tfsig.serving.process import is_alive, wait_until
 from pytest_tfsig.serving.protocol import Instance
 from tests.fake_server import FakeServer
 
@@ -70,6 +71,7 @@ class FakeRunner:
     def __init__(self) -> None:
         self.programs: list[Program] = []
         self.fails = False
+        self.stays = False
 
     def base_path(self, folder, name):
         return str(folder.models / name)
@@ -92,8 +94,11 @@ class FakeRunner:
     def ending(self, instance):  # noqa: ARG002 - the protocol's
         return "killed by SIGSEGV"
 
-    def stop(self, instance):  # noqa: ARG002 - the protocol's
-        self.programs[-1].stop()
+    def stop(self, folder, instance):  # noqa: ARG002 - the protocol's
+        if self.stays:
+            raise ServerError("The engine is away.")
+        if instance is not None:
+            self.programs[-1].stop()
 
 
 @pytest.fixture
@@ -256,3 +261,15 @@ def test_a_failed_launch_leaves_no_folder(runner, tmp_path):
     with pytest.raises(ServerError):
         ManagedServer.launch(runner, parent=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_stopped_is_left_to_the_reaper_and_told(server, runner):
+    watching = server._reaper
+    runner.stays = True
+    with pytest.raises(ServerError, match=rf"^The engine is away\. .* once it answers.*={server.folder.name}\)$"):
+        server.stop()
+    assert server.folder.is_dir()
+    assert is_alive(watching._child.pid)
+    runner.stays = False
+    server.stop()
+    assert wait_until(lambda: not is_alive(watching._child.pid), 10)
