@@ -76,7 +76,14 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    try:
+        found = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    except (ImportError, AttributeError):
+        from pytest_tfsig import requirements
+
+        if (unmet := requirements.unmet()) is None:
+            raise
+        raise ImportError(unmet) from None
     globals()[name] = found
     return found
 

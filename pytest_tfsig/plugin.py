@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# An older pytest lacks hooks and names that all below needs, and would say so by a traceback.
+if int(pytest.__version__.partition(".")[0]) < 8:  # noqa: PLR2004 - as pyproject.toml has it
+    raise pytest.UsageError(
+        f"pytest-tfsig needs pytest>=8, and {pytest.__version__} is installed: "
+        'pip install "pytest>=8", or leave the plugin out with -p no:tfsig.'
+    )
+
 from pytest_tfsig import declared, state
 from pytest_tfsig.recorder import Recorder
 

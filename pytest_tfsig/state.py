@@ -41,11 +41,13 @@ def options_of(config: pytest.Config) -> Options:
     """Returns the run's options, read on first use.
 
     Raises:
-        pytest.UsageError: A value is not one that the option can have.
+        pytest.UsageError: A value is not one that the option can have, or the environment lacks what all of ours needs.
     """
     if OPTIONS not in config.stash:
-        from pytest_tfsig import options
+        from pytest_tfsig import options, requirements
 
+        if problem := requirements.unmet():
+            raise pytest.UsageError(problem)
         try:
             config.stash[OPTIONS] = options.read(config)
         except UsageError as error:

@@ -27,15 +27,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
-    except TfsigError as error:
-        print(f"tfsig: {error}", file=sys.stderr)  # noqa: T201 - a command's errors
-        return CANNOT_JUDGE
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        problem = error if isinstance(error, TfsigError) else _unmet()
+        if problem is None:
+            raise
+        print(f"tfsig: {problem}", file=sys.stderr)  # noqa: T201 - a command's errors
+        return CANNOT_JUDGE
     return code
+
+
+def _unmet() -> str | None:
+    """What explains an error that nobody foresaw: asked only then, as it would take longer than some commands."""
+    from pytest_tfsig import requirements
+
+    return requirements.unmet()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_tfsig import requirements
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.model_server.status import StatusError
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Api", "Buffer", "Output", "load", "version"]
 
-OLDEST: Final = (2, 16)
-NEWEST: Final = (2, 21)
+_TRIED: Final = " to ".join(requirements.TENSORFLOW)
 
 
 class Buffer(Structure):
@@ -156,13 +156,15 @@ def _libraries(package: Path) -> tuple[Path, Path]:
         if not library.exists():
             raise ServerError(
                 f"{library} is missing, which has TensorFlow's C API: the embedded model server needs a wheel of "
-                f"TensorFlow {_range()} for Linux or macOS."
+                f"TensorFlow {_TRIED} for Linux or macOS."
             )
     return framework, cc
 
 
-def _range() -> str:
-    return f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+def _refuse_untried(version: str | None = None) -> None:
+    reason = requirements.why_not_tensorflow(version)
+    if reason is not None:
+        raise ServerError(f"The embedded server cannot be started: {reason}.")
 
 
 def _open(libraries: Iterable[Path]) -> dict[Path, int]:
@@ -214,7 +216,9 @@ def load() -> Api:
 
 @cache
 def _load() -> Api:
-    framework, cc = _libraries(package_directory())
+    package = package_directory()
+    _refuse_untried()  # before what may crash is loaded; what another distribution brought tells its version itself
+    framework, cc = _libraries(package)
     # TensorFlow reads these when it starts. Information and warnings tell a user nothing about a contract; a GPU is
     # for those who ask for it, as the official image has none.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -222,12 +226,7 @@ def _load() -> Api:
     with _silenced():
         api = _bind(_open((framework, cc)), framework, cc)
         _find_devices(api)
-    number = tuple(int(part) for part in api.version.split(".")[:2])
-    if not OLDEST <= number <= NEWEST:
-        raise ServerError(
-            f"TensorFlow {api.version} is installed; the embedded model server works with {_range()}. "
-            "Install one of these, or serve with a container."
-        )
+    _refuse_untried(api.version)
     return api
 
 
@@ -252,7 +251,7 @@ def _bind(handles: dict[Path, int], framework: Path, cc: Path) -> Api:
         for name, (result, arguments) in table.items():
             function = next((getattr(lib, name) for lib in libraries if hasattr(lib, name)), None)
             if function is None:
-                raise ServerError(f"{cc} has no {name}: it is not the C API of TensorFlow {_range()}.")
+                raise ServerError(f"{cc} has no {name}: it is not the C API of TensorFlow {_TRIED}.")
             function.restype, function.argtypes = result, arguments
             setattr(functions, name, function)
         return functions

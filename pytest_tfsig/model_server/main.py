@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from pytest_tfsig import requirements
 from pytest_tfsig.errors import TfsigError
 from pytest_tfsig.model_server import c_api
 from pytest_tfsig.model_server import flags as command_line
@@ -56,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StatusError, TfsigError) as error:
         _print(f"Failed to start server. Error: {error}\n")
         # threads may be loading models: waiting for them would only delay the bad news
+        os._exit(_FAILED)
+    except (ImportError, AttributeError):
+        if (unmet := requirements.unmet()) is None:
+            raise
+        _print(f"Failed to start server. Error: {unmet}\n")
         os._exit(_FAILED)
 
 

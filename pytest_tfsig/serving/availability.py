@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_tfsig import requirements
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,7 +44,7 @@ def why_no_embedded() -> str | None:
         return f"it runs on Linux and macOS, not on {sys.platform}"
     if importlib.util.find_spec("tensorflow") is None:
         return 'TensorFlow is not installed in this environment (pip install "pytest-tfsig[embedded]")'
-    return None
+    return requirements.why_not_tensorflow()
 
 
 def why_no_binary() -> str | None:
