@@ -20,7 +20,14 @@ BUDGET = Line("p99 <= 25ms", 0.025, 0.99)
         (0.00085, "850 µs"),
         (1.2, "1.2 s"),
         (0.9994, "999 ms"),
+        (0.99951, "1 s"),
+        (1.0, "1 s"),
+        (0.00099951, "1 ms"),
+        (0.0000005, "0.5 µs"),
         (0, "0 µs"),
+        (999.4, "999 s"),
+        (999.5, "1000 s"),
+        (1000.0, "1000 s"),
         (4321.0, "4321 s"),
         (math.inf, "an error"),
         (None, "unbounded"),
@@ -28,6 +35,15 @@ BUDGET = Line("p99 <= 25ms", 0.025, 0.99)
 )
 def test_latencies_are_written_for_people(seconds, written):
     assert milliseconds(seconds) == written
+
+
+@given(st.floats(1e-7, 1e5))
+def test_a_latency_is_read_to_three_digits_and_without_an_exponent(seconds):
+    number, unit = milliseconds(seconds).split()
+    assert set(number) <= set("0123456789.")
+    assert float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6}[unit] == pytest.approx(seconds, rel=0.0051)
+    assert unit == "µs" or float(number) >= 1
+    assert unit == "s" or float(number) < 1000
 
 
 def test_a_histogram_has_the_budget_between_what_keeps_it_and_what_does_not():
