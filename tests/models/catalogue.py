@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def builders() -> dict[str, Callable[[Path], None]]:
 
 
 def base(name: str) -> Path:
-    """A model's base directory, built now if nobody built it since its area's module was last changed.
+    """A model's base directory, built now if nobody built it with this TensorFlow since its module was last changed.
 
     Raises:
         LookupError: No module of this package builds it.
@@ -55,8 +56,7 @@ def _import(area: str):
 
 
 def _built(name: str, area: str) -> Path:
-    source = hashlib.sha256((_HERE / f"{area}.py").read_bytes()).hexdigest()[:16]
-    cache = CACHE / f"{area}-{source}"
+    cache = CACHE / f"{area}-{_digest(area)}"
     if (cache / name).is_dir():
         return cache / name
     cache.mkdir(parents=True, exist_ok=True)
@@ -66,6 +66,12 @@ def _built(name: str, area: str) -> Path:
             missing = [model for model in _import(area).MODELS if not (cache / model).is_dir()]
             _build(cache, missing)
     return cache / name
+
+
+def _digest(area: str) -> str:
+    """Of all that makes the models: the area's module, and TensorFlow, of which another environment has another."""
+    source = (_HERE / f"{area}.py").read_bytes() + version("tensorflow").encode()
+    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def _build(cache: Path, names: list[str]) -> None:
