@@ -99,7 +99,7 @@ def cap(budget: LatencyBudget, block: int = 1) -> int:
         return 1
     if budget.requests is not None:
         return budget.requests
-    if budget.test == "fixed" and budget.metric != "mean":
+    if budget.test == "fixed":
         return requests_to_pass(allowed_rate(budget), budget.confidence, _SPARE_OVER)
     return max(_LEAST_CAP, _PATIENCE * least_requests(budget)) * min(block, LONGEST)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
+from pytest_tfsig import progress
+
 
 class Clock:
     """Seconds that pass by sleeping and serving alone."""
@@ -32,3 +36,15 @@ class Server:
         if isinstance(latency, Exception):
             raise latency
         self.clock.now += latency
+
+
+@contextmanager
+def told_left(clock: Clock):
+    """Collects what is told of the seconds that are left: (now, left), as often as it is told."""
+    told: list[tuple[float, float | None]] = []
+    meter = progress.Meter(lambda heard: told.append((clock.now, heard.left)), clock)
+    token = progress.meter.set(meter)
+    try:
+        yield told
+    finally:
+        progress.meter.reset(token)
