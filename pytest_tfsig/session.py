@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import checks
+from pytest_tfsig.checks.causes import advice
 from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.telling import parts
 from pytest_tfsig.contract import Contract
@@ -156,7 +157,7 @@ class Session:
             return checks.Outcome("fail", str(error), 0, checks.Violation(str(error)))
         if isinstance(error, ContractError):
             return checks.Outcome("error", "not judged: the model does not fit the contract; see the check signature")
-        return checks.Outcome("error", str(error))
+        return checks.Outcome("error", f"{error}. {advice(str(error))}" if advice(str(error)) else str(error))
 
     def judge(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> tuple[Result, Outcome]:
         """Judges as `outcome` does and returns the result for reports beside it.

@@ -71,6 +71,12 @@ CAUSES: tuple[Cause, ...] = (
         "give an exported model its names through the input_signature's tf.TensorSpec(name=...).",
     ),
     _cause(
+        "credentials",
+        r"(gRPC|REST) (UNAUTHENTICATED|PERMISSION_DENIED)",
+        "The server wants credentials: set TFSIG_BEARER_TOKEN, TFSIG_GRPC_METADATA, or TFSIG_CA with TFSIG_CLIENT_CERT "
+        "and TFSIG_CLIENT_KEY.",
+    ),
+    _cause(
         "signature-name",
         r"Serving signature (name|key)|No signature was found with the name",
         "The signature is not served under that name. `tfsig show` lists the served ones; TensorFlow Serving uses "

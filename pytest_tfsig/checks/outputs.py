@@ -38,7 +38,9 @@ def outputs(subject: Subject, observation: Observation) -> None:
         )
     if observation.error is not None:
         raise Violation(
-            "the server refuses an input that the contract allows",
+            "an input that the contract allows is answered by what cannot be read"
+            if observation.error.unreadable
+            else "the server refuses an input that the contract allows",
             expected="an answer",
             actual=f"{observation.error.code}: {observation.error.message}",
             advice=_size_advice(signature.inputs, observation.inputs),

@@ -191,7 +191,9 @@ def _over_rest(subject: Subject, inputs: Mapping[str, Any], form: Any) -> Mappin
         if error.code == "DEADLINE_EXCEEDED":
             raise
         raise Violation(
-            "REST refuses a request that gRPC answers",
+            "REST answers what cannot be read where gRPC answers"
+            if error.unreadable
+            else "REST refuses a request that gRPC answers",
             inputs,
             expected="the answer that gRPC gives",
             actual=f"{error.code}: {error.message}",

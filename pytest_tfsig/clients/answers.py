@@ -67,9 +67,15 @@ def statuses_from_proto(response: Any) -> list[VersionStatus]:
     return [
         VersionStatus(
             version=row.version,
-            state=state.values_by_number[row.state].name,
+            state=_name(state, row.state),
             code=Code(row.status.error_code).name,
             message=row.status.error_message,
         )
         for row in response.model_version_status
     ]
+
+
+def _name(states: Any, number: int) -> str:
+    if number not in states.values_by_number:
+        raise ValueError(f"{number} is no state of a version")
+    return str(states.values_by_number[number].name)

@@ -6,8 +6,10 @@ from typing import final
 
 from pytest_tfsig.errors import TfsigError
 
-__all__ = ["ServingError", "code_of_http_status"]
+__all__ = ["UNREADABLE", "ServingError", "code_of_http_status"]
 
+# How the message begins of an answer that came and makes no sense; no server says so itself.
+UNREADABLE = "the answer is not what"
 # TensorFlow Serving maps several codes to one status; the code named here is the one that its handlers use most.
 _CODES = {
     400: "INVALID_ARGUMENT",
@@ -42,6 +44,11 @@ class ServingError(TfsigError):
         self.message = message
         self.transport = transport
         self.http_status = http_status
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether an answer came that makes no sense, rather than a refusal."""
+        return self.code == "INTERNAL" and self.message.startswith(UNREADABLE)
 
     def __str__(self) -> str:
         where = "gRPC" if self.transport == "grpc" else "REST"

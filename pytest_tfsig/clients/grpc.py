@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.clients.answers import Metadata, VersionStatus, metadata_from_proto, statuses_from_proto
 from pytest_tfsig.clients.credentials import SYSTEM_CA, Credentials
-from pytest_tfsig.clients.error import ServingError
+from pytest_tfsig.clients.error import UNREADABLE, ServingError
 from pytest_tfsig.clients.examples import classification, example_input, regression
 from pytest_tfsig.clients.inputs import as_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from pytest_tfsig.savedmodel import SignatureSpec
 
 __all__ = ["GrpcClient"]
+
+_Read = TypeVar("_Read")
+_MESSAGE_BYTES = 2**31
 
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
 _MODEL_SERVICE = ("GetModelStatus", "HandleReloadConfigRequest")
@@ -131,8 +135,7 @@ class GrpcClient:
         for key, array in as_arrays(inputs, specs).items():
             request.inputs[key].CopyFrom(tensors.to_proto(array))
         request.output_filter.extend(output_filter)
-        response = self._ask("Predict", request, protos.PredictResponse, timeout)
-        return {key: tensors.from_proto(response.outputs[key]) for key in sorted(response.outputs)}
+        return self._ask("Predict", request, protos.PredictResponse, _outputs, timeout)
 
     def classify(
         self,
@@ -156,8 +159,7 @@ class GrpcClient:
         request = protos.ClassificationRequest(
             model_spec=_model_spec(name, signature, version, label), input=example_input(examples, specs)
         )
-        response = self._ask("Classify", request, protos.ClassificationResponse, timeout)
-        return _classes_and_scores(response.result)
+        return self._ask("Classify", request, protos.ClassificationResponse, _classes_and_scores, timeout)
 
     def regress(
         self,
@@ -181,8 +183,7 @@ class GrpcClient:
         request = protos.RegressionRequest(
             model_spec=_model_spec(name, signature, version, label), input=example_input(examples, specs)
         )
-        response = self._ask("Regress", request, protos.RegressionResponse, timeout)
-        return regression([row.value for row in response.result.regressions])
+        return self._ask("Regress", request, protos.RegressionResponse, _values, timeout)
 
     def multi_inference(
         self,
@@ -217,13 +218,7 @@ class GrpcClient:
             request.tasks.add(
                 model_spec=_model_spec(name, signature, version, label), method_name=f"tensorflow/serving/{method}"
             )
-        response = self._ask("MultiInference", request, protos.MultiInferenceResponse, timeout)
-        return {
-            result.model_spec.signature_name: _classes_and_scores(result.classification_result)
-            if result.WhichOneof("result") == "classification_result"
-            else regression([row.value for row in result.regression_result.regressions])
-            for result in response.results
-        }
+        return self._ask("MultiInference", request, protos.MultiInferenceResponse, _by_signature, timeout)
 
     def metadata(
         self,
@@ -241,8 +236,7 @@ class GrpcClient:
         request = protos.GetModelMetadataRequest(
             model_spec=_model_spec(name, "", version, label), metadata_field=["signature_def"]
         )
-        response = self._ask("GetModelMetadata", request, protos.GetModelMetadataResponse, timeout)
-        return metadata_from_proto(response)
+        return self._ask("GetModelMetadata", request, protos.GetModelMetadataResponse, metadata_from_proto, timeout)
 
     def status(self, name: str, *, version: int | None = None, timeout: float | None = None) -> list[VersionStatus]:
         """Return the states of a model's versions, newest first.
@@ -251,8 +245,7 @@ class GrpcClient:
             ServingError: `NOT_FOUND` if the server has never heard of the model; or no answer came.
         """
         request = protos.GetModelStatusRequest(model_spec=_model_spec(name, "", version, None))
-        response = self._ask("GetModelStatus", request, protos.GetModelStatusResponse, timeout)
-        return statuses_from_proto(response)
+        return self._ask("GetModelStatus", request, protos.GetModelStatusResponse, statuses_from_proto, timeout)
 
     def reload(self, config: Any, *, timeout: float | None = None) -> None:
         """Have the server serve exactly the models of a `ModelServerConfig`.
@@ -261,10 +254,17 @@ class GrpcClient:
             ServingError: A model could not be loaded, the configuration is refused, or no answer came.
         """
         request = protos.ReloadConfigRequest(config=config)
-        self._ask("HandleReloadConfigRequest", request, protos.ReloadConfigResponse, timeout)
+        self._ask("HandleReloadConfigRequest", request, protos.ReloadConfigResponse, lambda _: None, timeout)
 
-    def _ask(self, method: str, request: Any, response: Any, timeout: float | None) -> Any:
-        return response.FromString(self.call(method, request.SerializeToString(), timeout=timeout))
+    def _ask(
+        self, method: str, request: Any, response: Any, read: Callable[[Any], _Read], timeout: float | None
+    ) -> _Read:
+        answer = self.call(method, request.SerializeToString(), timeout=timeout)
+        try:
+            return read(response.FromString(answer))
+        except (DecodeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+            # A TensorError is a ValueError too.
+            raise ServingError("INTERNAL", f"{UNREADABLE} the gRPC API promises: {error}", "grpc") from error
 
 
 def _channel(address: str, credentials: Credentials) -> Any:
@@ -306,5 +306,29 @@ def _model_spec(name: str, signature: str, version: int | None, label: str | Non
     return spec
 
 
-def _classes_and_scores(result: Any) -> dict[str, NDArray[Any]]:
-    return classification([[(entry.label, entry.score) for entry in row.classes] for row in result.classifications])
+def _outputs(response: Any) -> dict[str, NDArray[Any]]:
+    arrays = {key: tensors.from_proto(response.outputs[key]) for key in sorted(response.outputs)}
+    for key, array in arrays.items():
+        if array.nbytes > _MESSAGE_BYTES:
+            # One value that stands for all: to look at them would take more memory than any real answer.
+            raise ValueError(f"output {key!r} of shape {list(array.shape)} is larger than a message can be, 2 GiB")
+    return arrays
+
+
+def _classes_and_scores(response: Any) -> dict[str, NDArray[Any]]:
+    rows = response.result.classifications
+    return classification([[(entry.label, entry.score) for entry in row.classes] for row in rows])
+
+
+def _values(response: Any) -> dict[str, NDArray[Any]]:
+    return regression([row.value for row in response.result.regressions])
+
+
+def _by_signature(response: Any) -> dict[str, dict[str, NDArray[Any]]]:
+    return {result.model_spec.signature_name: _one_of(result) for result in response.results}
+
+
+def _one_of(result: Any) -> dict[str, NDArray[Any]]:
+    if result.WhichOneof("result") == "classification_result":
+        return _classes_and_scores(protos.ClassificationResponse(result=result.classification_result))
+    return _values(protos.RegressionResponse(result=result.regression_result))

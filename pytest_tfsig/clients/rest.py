@@ -12,7 +12,8 @@ from google.protobuf import json_format
 from pytest_tfsig import protos
 from pytest_tfsig.clients.answers import Metadata, VersionStatus, metadata_from_proto, statuses_from_proto
 from pytest_tfsig.clients.credentials import SYSTEM_CA, Credentials
-from pytest_tfsig.clients.error import ServingError, code_of_http_status
+from pytest_tfsig.clients.deadline import pool_manager
+from pytest_tfsig.clients.error import UNREADABLE, ServingError, code_of_http_status
 from pytest_tfsig.clients.examples import as_examples, classification, regression
 from pytest_tfsig.clients.inputs import as_arrays
 from pytest_tfsig.clients.rest_values import (
@@ -62,7 +63,7 @@ class RestClient:
         self.timeout = timeout
         credentials = credentials or Credentials()
         self._headers = dict(credentials.headers)
-        self._pool = urllib3.PoolManager(maxsize=_POOL_SIZE, retries=False, **_tls(credentials))
+        self._pool = pool_manager(maxsize=_POOL_SIZE, retries=False, **_tls(credentials))
 
     def __enter__(self) -> Self:
         return self
@@ -304,13 +305,13 @@ def _read(
 
 
 def _unreadable(error: Exception) -> ServingError:
-    return ServingError("INTERNAL", f"the answer is not what the REST API promises: {error!r}", "rest", _OK)
+    return ServingError("INTERNAL", f"{UNREADABLE} the REST API promises: {error!r}", "rest", _OK)
 
 
 def _message(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     try:
         document = json.loads(text, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip()
     return str(document.get("error", text)) if isinstance(document, dict) else text.strip()

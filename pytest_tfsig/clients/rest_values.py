@@ -42,7 +42,10 @@ def decode(body: bytes) -> Any:
     Raises:
         ValueError: The body is no JSON.
     """
-    return _DECODER.decode(body.decode("utf-8", "surrogateescape"))
+    try:
+        return _DECODER.decode(body.decode("utf-8", "surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("lists in lists without end") from error
 
 
 def array_to_json(name: str, array: NDArray[Any]) -> Any:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["RemoteServer"]
 
 _NOBODY = "tfsig-readiness"
-_UNREACHABLE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+# UNKNOWN is what gRPC says of bytes that are no HTTP/2.
+_UNREACHABLE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN")
 
 
 @final

@@ -27,6 +27,7 @@ from pytest_tfsig.checks.causes import CAUSES, advice
         ("StringToNumberOp could not correctly convert string: x", "values = [...]"),
         ("Unrecognized servable version label: stable", "label"),
         ("Servable not found for request: Latest(m)", "numeric directories"),
+        ("gRPC UNAUTHENTICATED: who are you?", "TFSIG_BEARER_TOKEN"),
         ("OOM when allocating tensor", "memory"),
         ("NodeDef mentions attr 'debug_name' not in Op<name=VarHandleOp>", "newer TensorFlow"),
     ],
