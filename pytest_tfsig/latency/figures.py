@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 22, 26
 _STYLE = f'width="{_WIDTH}" height="{_HEIGHT}" font-family="system-ui, sans-serif" font-size="10" fill="currentColor"'
 _APART = 4.0
 """Units of the drawing."""
+_LABELS = 7
+"""So many stand beside each other."""
 _SHARES = (0.0, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -140,26 +143,26 @@ def _grid(scale: _Scale) -> list[str]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return round latencies between two, at most seven: 1, 2 and 5 of each decade, or its 1 alone."""
+    """Return round latencies between two, at most seven: 1, 2, 5 of each decade, its 1 alone, or some of these."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1,)):
         ticks = [digit * 10.0**decade for decade in decades for digit in digits if low <= digit * 10.0**decade <= high]
-        if len(ticks) <= 7:  # noqa: PLR2004 - as many labels as stand beside each other
+        if len(ticks) <= _LABELS:
             break
-    return ticks
+    return ticks[:: max(1, math.ceil(len(ticks) / _LABELS))]
 
 
 def _histogram(answered: Sequence[float], limit: float) -> list[tuple[float, int]]:
     """Return (upper end, count) of bands that grow by one factor, chosen so that one of them ends at the limit."""
     low, high = answered[0], answered[-1]
     factor = max((high / low) ** (1 / _ROWS), 1.05)
-    first = math.floor(math.log(low / limit) / math.log(factor))
-    last = math.ceil(math.log(high / limit) / math.log(factor) - 1e-9)
-    counts = [0] * max(1, last - first)
-    for value in answered:
-        band = math.ceil(math.log(value / limit) / math.log(factor) - 1e-9) - first - 1
-        counts[min(max(band, 0), len(counts) - 1)] += 1
-    return [(limit * factor ** (first + 1 + i), count) for i, count in enumerate(counts)]
+
+    def band(seconds: float) -> int:
+        return math.ceil(math.log(seconds / limit) / math.log(factor) - 1e-9)
+
+    first, last = band(low), band(high)
+    counts = Counter(map(band, answered))
+    return [(limit * factor**each, counts[each]) for each in range(first, last + 1)]
 
 
 def _bar(share: float) -> str:
