@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pytest_tfsig.errors import UsageError
 from pytest_tfsig.latency import Verdict, gate, worst
 from pytest_tfsig.latency.exact import requests_to_pass
 from pytest_tfsig.latency.sequential import RateTest
-from tests.unit.latency.clocks import Clock, Server
+from tests.unit.latency.clocks import Clock, Server, told_left
 
 
 def measure(budgets, latencies, *, draws=None, **options):
@@ -163,17 +164,28 @@ def test_no_request_in_time_is_said():
     json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_clustered_requests_need_more_evidence():
+def clustered(size: int = 8000) -> list[float]:
     rng = np.random.default_rng(4)
     state, latencies = 0.0, []
-    for noise in rng.standard_normal(8000):
+    for noise in rng.standard_normal(size):
         state = 0.8 * state + 0.6 * noise
         latencies.append(0.001 * math.exp(0.5 * state))
-    [found], _ = measure(LatencyBudget("p99", 0.005), latencies)
+    return latencies
+
+
+def test_clustered_requests_need_more_evidence():
+    [found], _ = measure(LatencyBudget("p99", 0.005), clustered())
     assert found.verdict is Verdict.PASS
     assert found.sample.block > 1
     assert found.requests > 397 * (found.sample.block - 1)
     assert "Requests resemble their neighbours" in " ".join(found.sample.notes())
+
+
+def test_a_sample_that_several_budgets_share_has_the_longest_block_of_theirs():
+    found, _ = measure([LatencyBudget("p99", 0.005), LatencyBudget("p99", 60.0)], clustered())
+    assert [each.verdict for each in found] == [Verdict.PASS, Verdict.PASS]
+    assert found[1].requests < found[0].requests
+    assert found[0].sample.block > 1
 
 
 def test_an_undecidable_budget_is_an_error_before_any_request():
@@ -232,3 +244,161 @@ def test_a_verdict_is_plain_data():
         assert len(data["sample"]["curve"]) <= 200
         assert data["sample"]["percentiles"]["p99"]["value"] is None  # an error
         assert [share for _, share in data["sample"]["curve"]] == sorted(share for _, share in data["sample"]["curve"])
+
+
+def test_a_sample_knows_the_circumstances_under_which_it_was_taken():
+    latencies = itertools.chain([0.5], itertools.repeat(0.25))
+    [found], server = measure(LatencyBudget("p50", 1.0, warmup=3), latencies, seed=5)
+    sample = found.sample
+    assert len(server.received) == 3 + 20
+    assert (sample.warmup, sample.first_request, sample.seconds, sample.seed) == (3, 0.5, 5.0, 5)
+    assert sample.latencies == (0.25,) * 20
+    assert (sample.block, sample.autocorrelation, sample.self_check) == (1, 0.0, 1.0)
+    assert sample.floor is None
+    assert sample.machine.processors >= 1
+    [found], _ = measure(LatencyBudget("p50", 1.0, warmup=0), latencies)
+    assert (found.sample.warmup, found.sample.first_request, found.sample.seed) == (0, None, 0)
+
+
+def test_the_longest_warm_up_that_a_budget_asks_for_is_done():
+    budgets = [
+        LatencyBudget("p50", 1.0, warmup=3),
+        LatencyBudget("p90", 1.0, warmup=7),
+        LatencyBudget("p95", 1.0, warmup=5),
+    ]
+    _, server = measure(budgets[:2], itertools.repeat(0.25))
+    alone, unwarmed = measure([LatencyBudget("p90", 1.0, warmup=0)], itertools.repeat(0.25))
+    assert len(server.received) == 7 + len(unwarmed.received)
+    assert alone[0].sample.warmup == 0
+
+
+def test_the_first_request_warms_up_alone_and_the_others_as_many_at_once_as_will_be_sampled():
+    pair, lock, counter = threading.Barrier(2), threading.Lock(), itertools.count()
+
+    def send(_):
+        with lock:
+            number = next(counter)
+        if number == 0:
+            with pytest.raises(threading.BrokenBarrierError):
+                pair.wait(0.2)
+            pair.reset()
+        elif number <= 4:
+            pair.wait(30)
+
+    [found] = gate([LatencyBudget("p50", 60.0, concurrency=2, warmup=5)], send, itertools.count())
+    assert (found.verdict, found.sample.warmup, found.sample.errors) == (Verdict.PASS, 5, {})
+
+
+@pytest.mark.parametrize(("concurrency", "callers"), [(1, 32), (40, 40)])
+def test_an_open_loop_has_thirty_two_callers_or_as_many_as_are_asked_for(concurrency, callers):
+    together, lock, counter = threading.Barrier(callers), threading.Lock(), itertools.count()
+
+    def send(_):
+        with lock:
+            number = next(counter)
+        if number < callers:
+            together.wait(10)
+
+    budget = LatencyBudget("p50", 60.0, rate=1e6, concurrency=concurrency, warmup=0)
+    [found] = gate([budget], send, itertools.count())
+    assert (found.verdict, found.sample.errors) == (Verdict.PASS, {})
+
+
+def test_an_open_loop_sends_when_the_seed_says():
+    def slept(seed: int) -> list[float]:
+        clock = Clock()
+        budget = LatencyBudget("p50", 1.0, rate=4.0, warmup=0, requests=20)
+        gate([budget], lambda _: None, itertools.count(), seed=seed, clock=clock, sleep=clock.sleep)
+        return clock.sleeps[:1]
+
+    assert slept(1) == slept(1) != slept(2)
+    assert slept(0) == [random.Random(0).expovariate(4.0)]  # noqa: S311 - arrivals, not secrets
+
+
+def test_budgets_with_different_times_each_look_at_their_own():
+    budgets = [
+        LatencyBudget("p99", 1.0, seconds=1.0, warmup=0),
+        LatencyBudget("p99", 1.0, seconds=2.0, warmup=0),
+        LatencyBudget("p95", 1.0, warmup=0, requests=100),
+    ]
+    found, server = measure(budgets, itertools.repeat(0.0625))
+    # Due at 0, 0.0625 … 1.0, and so on to 2.0; the third has no bound, and needs 78 good ones.
+    assert [each.requests for each in found] == [17, 33, 78]
+    assert [each.verdict for each in found] == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.PASS]
+    assert len(server.received) == 78
+    found, server = measure(budgets[:2], itertools.repeat(0.0625))
+    assert len(server.received) == 33
+
+
+def test_a_budget_costs_no_more_than_its_own_cap_beside_one_that_may_cost_more():
+    budgets = [LatencyBudget("p99", 0.1, requests=450, warmup=0), LatencyBudget("p99", 0.1, requests=700, warmup=0)]
+    source = random.Random(3)  # noqa: S311 - a made-up server
+    latencies = (0.25 if source.random() < 0.008 else 0.0625 for _ in itertools.count())
+    found, _ = measure(budgets, latencies)
+    assert found[0].requests == 450
+    assert found[1].requests > 450
+
+
+@pytest.mark.parametrize(
+    ("budgets", "left"),
+    [
+        ([LatencyBudget("p99", 1.0, warmup=0)], [396, 395, 394]),
+        ([LatencyBudget("p50", 1.0, warmup=0), LatencyBudget("p99", 1.0, warmup=0)], [396, 395, 394]),
+        ([LatencyBudget("p99", 0.1, warmup=0, requests=397)], [396, 395, 394]),
+        ([LatencyBudget("p99", 1.0, warmup=0, seconds=5.0)], [19, 18, 17]),
+        (
+            [LatencyBudget("p99", 1.0, warmup=0, seconds=5.0), LatencyBudget("p99", 1.0, warmup=0, seconds=6.0)],
+            [23, 22, 21],
+        ),
+        ([LatencyBudget("p99", 1.0, warmup=0, seconds=5.0), LatencyBudget("p99", 1.0, warmup=0)], [396, 395, 394]),
+        ([LatencyBudget("p99", 1.0, warmup=0, seconds=0.375)], [0.5, 0, 0]),
+    ],
+    ids=["needed", "the longest", "the cap", "the time", "the longest time", "one without a bound", "time is over"],
+)
+def test_what_is_left_is_told_from_the_pace_so_far_in_requests_of_a_quarter_of_a_second(budgets, left):
+    clock = Clock()
+    with told_left(clock) as told:
+        gate(budgets, Server(clock, itertools.repeat(0.25)), itertools.count(), clock=clock)
+    assert [each / 0.25 for _, each in told[:3]] == left[: len(told)]
+
+
+def test_nothing_is_left_once_all_is_decided():
+    clock = Clock()
+    with told_left(clock) as told:
+        gate(
+            [LatencyBudget("p50", 1.0, warmup=0)], Server(clock, itertools.repeat(0.25)), itertools.count(), clock=clock
+        )
+    assert len(told) == 20
+    assert told[-1][1] == 0.0
+
+
+def test_the_floor_is_taken_from_fifty_pings_those_left_out_that_fail():
+    clock, pings = Clock(), itertools.count(1)
+
+    def ping():
+        number = next(pings)
+        if number > 40:
+            raise OSError("gone")
+        clock.now += number / 1024
+
+    [found] = gate(
+        [LatencyBudget("p50", 1.0)], Server(clock, itertools.repeat(0.001)), itertools.count(), ping=ping, clock=clock
+    )
+    assert next(pings) == 51
+    assert found.sample.floor.value == 20 / 1024
+
+
+@pytest.mark.parametrize("metric", ["first_request", "mean", "error_rate", "p50"])
+def test_where_nothing_was_sent_nothing_was_measured(metric):
+    [found], _ = measure(LatencyBudget(metric, 0.5), [], draws=iter(()))
+    assert (found.verdict, found.measured, found.requests) == (Verdict.INCONCLUSIVE, None, 0)
+    assert found.needed > 0
+    assert "o request was sent" in found.sentence
+
+
+def test_an_error_of_the_first_request_is_beyond_every_limit():
+    [found], _ = measure(
+        LatencyBudget("first_request", 50.0), itertools.chain([OSError("down")], itertools.repeat(0.1))
+    )
+    assert (found.verdict, found.measured, found.bad) == (Verdict.FAIL, math.inf, 1)
+    assert found.sentence == "The first request took an error against 50s (one observation)."
