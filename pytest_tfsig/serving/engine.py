@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.utils
 import requests.exceptions
 
 from pytest_tfsig.errors import ServerError
@@ -47,11 +48,25 @@ _PULL_PROBLEMS = (
     ),
     (("manifest unknown", "not found"), "there is no such image: check its name and tag"),
     (
+        ("unexpected http status: 5",),
+        "its registry fails: try again later, load the image beforehand, or name a mirror's image with --tfsig-image",
+    ),
+    (
         ("no such host", "timeout", "timed out", "connection refused", "network is unreachable", "dial tcp"),
         "its registry cannot be reached: load the image beforehand, or name a mirror's image with --tfsig-image",
     ),
 )
-_TRANSIENT = ("toomanyrequests", "rate limit", "no such host", "timeout", "timed out", "dial tcp", "eof", "reset")
+_TRANSIENT = (
+    "toomanyrequests",
+    "rate limit",
+    "unexpected http status: 5",
+    "no such host",
+    "timeout",
+    "timed out",
+    "dial tcp",
+    "eof",
+    "reset",
+)
 
 
 def environment() -> dict[str, str]:
@@ -128,10 +143,12 @@ def provide_image(client: Any, image: str) -> None:
         try:
             if _has(client, image):
                 return
-            client.images.pull(image)
+            _pull(client, image)
         except FAILURES as error:
             if pause is None or not any(word in str(error).lower() for word in _TRANSIENT):
-                raise ServerError(f"Image {image} cannot be pulled: {_explained(error)} ({_short(error)}).") from error
+                why, words = _explained(error), _short(error).rstrip(".")
+                told = why if why == words else f"{why} ({words})"
+                raise ServerError(f"Image {image} cannot be pulled: {told}.") from error
             time.sleep(pause)
 
 
@@ -162,6 +179,14 @@ def _remove(container: Any) -> None:
             raise
         with contextlib.suppress(docker.errors.NotFound):
             container.wait(condition="removed")
+
+
+def _pull(client: Any, image: str) -> None:
+    """Pull an image; what fails after the first line is told in a later one, which docker's own pull ignores."""
+    repository, tag = docker.utils.parse_repository_tag(image)
+    for line in client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+        if "error" in line:
+            raise docker.errors.APIError(line["error"])
 
 
 def _has(client: Any, image: str) -> bool:

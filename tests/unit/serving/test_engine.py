@@ -11,7 +11,7 @@ class Engine:
     """A docker client whose pulls go as a test says."""
 
     def __init__(self, *pulls, present=False):
-        self.images = self
+        self.images = self.api = self
         self.pulls = list(pulls)
         self.present = present
         self.pulled = 0
@@ -20,12 +20,16 @@ class Engine:
         if not self.present:
             raise docker.errors.ImageNotFound(image)
 
-    def pull(self, _image):
+    def pull(self, repository, *, tag, stream, decode):
+        assert (repository, tag, stream, decode) in {("image", "latest", True, True), ("some/image", "1", True, True)}
         self.pulled += 1
         problem = self.pulls.pop(0)
+        if problem is not None and problem.startswith("midway: "):
+            return [{"status": "Pulling"}, {"error": problem.removeprefix("midway: ")}]
         if problem is not None:
             raise docker.errors.APIError(problem)
         self.present = True
+        return [{"status": "Pulling"}]
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +66,10 @@ def test_a_pull_that_may_yet_succeed_is_tried_again_and_later_each_time(waits):
         ("manifest unknown: manifest unknown", 1, "check its name and tag"),
         ("pull access denied for x, repository does not exist", 1, "its registry refuses"),
         ("no matching manifest for linux/arm64/v8 in the manifest list", 1, "this machine's processor"),
-        ("something else", 1, "something else"),
+        ("received unexpected HTTP status: 503 Service Unavailable", 4, "its registry fails: try again later"),
+        ("midway: unexpected EOF", 4, "unexpected EOF"),
+        ("midway: no matching manifest for linux/arm64/v8 in the manifest list", 1, "this machine's processor"),
+        ("something else", 1, r"something else\.$"),
     ],
 )
 def test_a_pull_that_fails_is_explained(problem, tries, match):
