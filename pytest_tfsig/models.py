@@ -115,6 +115,7 @@ class Model:
         saved_model: What its files say; None for a remote model.
         served: The handle on it, once it is served.
         refusal: Why the server does not serve it, once that is known.
+        kept: Whether it was handed out for the whole session, so that it may be asked at any time.
         subjects: What its checks share, by contract and signature.
         contracts: The contracts whose ids are keys of `subjects`.
     """
@@ -124,6 +125,7 @@ class Model:
     saved_model: SavedModel | None
     served: ModelUnderTest | None = None
     refusal: ModelLoadError | None = None
+    kept: bool = False
     subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
     contracts: list[Contract] = field(default_factory=list)
 
@@ -144,6 +146,7 @@ class Models:
         self._remote = remote
         self._timeout = timeout
         self._models: dict[tuple[str, str | None], Model] = {}
+        self._held: list[Model] = []
 
     def of(self, target: Target) -> Model:
         """Returns a target's model.
@@ -169,9 +172,25 @@ class Models:
             raise model.refusal
         self._server.get()  # once it cannot be started again, this says why
         if model.served is None:
-            model.served = self._start(model, target)
+            model.served = self._handle(model, target)
+        self._hold(model)
         model.served.target = target
         return model.served
+
+    def keep(self, target: Target) -> ModelUnderTest:
+        """Returns a target's model, served until the session ends."""
+        self.of(target).kept = True
+        return self.served(target)
+
+    def release(self) -> None:
+        """Needs what was served no longer: the server may use the room for others until it is needed again."""
+        kept = [model for model in self._held if model.kept]
+        names = {(model.identity.name, model.identity.version) for model in kept}
+        for model in self._held:
+            if model.path is not None and (model.identity.name, model.path.version) not in names:
+                with contextlib.suppress(ServerError):  # it cannot be told: then it is gone, or not ours any more
+                    self._server.get().release(model.identity.name, model.path.version)
+        self._held = kept
 
     def specs(self, target: Target) -> Mapping[str, SignatureSpec]:
         """Returns the signatures of a target's model: as its files say, or as the remote server does."""
@@ -192,6 +211,7 @@ class Models:
             if model.served is not None:
                 model.served.close()
         self._models.clear()
+        self._held.clear()
 
     def _found(self, target: Target) -> Model:
         if self._remote:
@@ -202,20 +222,24 @@ class Models:
         identity = ModelIdentity(target.model, name, path.version, digest(path.directory))
         return Model(identity, path, saved_model)
 
-    def _start(self, model: Model, target: Target) -> ModelUnderTest:
-        server = self._server.get()
+    def _handle(self, model: Model, target: Target) -> ModelUnderTest:
         served = ModelUnderTest(
-            server,
+            self._server.get(),
             model.identity.name,
             signatures=None if model.saved_model is None else model.saved_model.signatures,
             version=None if model.path is None else model.path.version,
             timeout=self._timeout,
         )
         served.session, served.target = self._judge, target
-        if model.path is not None:
-            try:
-                server.add(model.identity.name, model.path.version, model.path.directory)
-            except ModelLoadError as error:
-                model.refusal = error
-                raise
         return served
+
+    def _hold(self, model: Model) -> None:
+        """Has the server serve a model from here until `release`."""
+        if model.path is None or any(model is held for held in self._held):
+            return
+        try:
+            self._server.get().add(model.identity.name, model.path.version, model.path.directory)
+        except ModelLoadError as error:
+            model.refusal = error
+            raise
+        self._held.append(model)

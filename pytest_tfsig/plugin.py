@@ -120,6 +120,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         prepare(item)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Needs the test's models no longer."""
+    state.release(item.config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -75,7 +75,7 @@ class Session:
         return self._running.info()
 
     def serve(self, path: str | Path, name: str | None = None) -> ModelUnderTest:
-        """Returns a model, served.
+        """Returns a model, served until the session ends.
 
         Args:
             path: A version directory, a base directory (its newest version is served) or any SavedModel.
@@ -86,7 +86,7 @@ class Session:
             ModelLoadError: The server refuses it.
             ServerError: The server cannot be started.
         """
-        return self._models.served(Target(str(path), Contract(), name))
+        return self._models.keep(Target(str(path), Contract(), name))
 
     def served(self, target: Target) -> ModelUnderTest:
         """Returns a target's model, served as by `serve`; a server that a test brought down is started again."""
@@ -146,6 +146,10 @@ class Session:
             return self._private.outcome(target, signature, check, pytest_line)
         finally:
             self._private.forget()
+
+    def release(self) -> None:
+        """Ends a test: the models that it used may make room for the next one's."""
+        self._models.release()
 
     def forget(self) -> None:
         """Serves the models no longer; the server is kept for others."""

@@ -206,6 +206,12 @@ def told(error: BaseException) -> str:
     return visible(str(error))
 
 
+def release(config: pytest.Config) -> None:
+    """Lets the models that a test used make room for the next one's."""
+    if SESSION in config.stash:
+        config.stash[SESSION].release()
+
+
 def close(config: pytest.Config) -> None:
     """Stops the server of this session, or of this run's workers, and keeps what it was for the report."""
     if SESSION in config.stash:

@@ -24,7 +24,13 @@ def _has_budgets(signature: Signature) -> bool:
     return bool(signature.latency)
 
 
-@register("latency", holds_when="each budget holds, at its stated confidence", inspects=False, wanted=_has_budgets)
+@register(
+    "latency",
+    holds_when="each budget holds, at its stated confidence",
+    inspects=False,
+    wanted=_has_budgets,
+    alone=True,  # it loads the model anew
+)
 def latency(subject: Subject, *, gate_under_xdist: bool = False) -> Outcome:
     """Samples the server under each load that the budgets name, and decides every budget.
 

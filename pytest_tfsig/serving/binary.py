@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, final
 
 from pytest_tfsig.errors import ServerError
-from pytest_tfsig.serving import process
+from pytest_tfsig.serving import memory, process
 from pytest_tfsig.serving.availability import BINARY, why_no_binary
 from pytest_tfsig.serving.embedded import COMMON_FLAGS
 from pytest_tfsig.serving.protocol import Instance
@@ -69,7 +69,12 @@ class BinaryRunner:
                 *self._flags,
             ]
             server = process.launch(command, folder.log)
-            instance = Instance(f"127.0.0.1:{grpc}", f"http://127.0.0.1:{rest}", process=server)
+            instance = Instance(
+                f"127.0.0.1:{grpc}",
+                f"http://127.0.0.1:{rest}",
+                process=server,
+                capacity=memory.capacity(memory.available()),
+            )
             process.wait_until(lambda: listens(instance) or not process.is_alive(server), timeout, pause=0.05)  # noqa: B023 - waited for in this very iteration
             if process.is_alive(server) and listens(instance):
                 return instance

@@ -8,10 +8,11 @@ import tarfile
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 from pytest_tfsig.errors import ServerError
-from pytest_tfsig.serving import engine
+from pytest_tfsig.serving import engine, memory
 from pytest_tfsig.serving.embedded import COMMON_FLAGS
 from pytest_tfsig.serving.process import describe_exit
 from pytest_tfsig.serving.protocol import DEFAULT_IMAGE, Instance
@@ -88,20 +89,20 @@ class ContainerRunner:
         client = engine.connect()
         try:
             engine.provide_image(client, engine.full_name(self._image))
-            memory = int(client.info()["MemTotal"] * _MEMORY_SHARE)
+            limit = int(client.info()["MemTotal"] * _MEMORY_SHARE)
         except engine.FAILURES as error:
             raise ServerError(f"The container engine fails: {error}") from error
         finally:
             client.close()
         copied = not engine.sees_our_files()
         try:
-            return self._run(folder, memory, timeout, copied=copied)
+            return self._run(folder, limit, timeout, copied=copied)
         except engine.FAILURES as error:
             # The engine of another machine behind a local socket, as where pytest itself runs in a container.
             if copied or "bind source path does not exist" not in str(error):
                 raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
         try:
-            return self._run(folder, memory, timeout, copied=True)
+            return self._run(folder, limit, timeout, copied=True)
         except engine.FAILURES as error:
             raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
 
@@ -137,7 +138,7 @@ class ContainerRunner:
         if folder.asked.exists():
             engine.remove_labelled(folder.path.name)
 
-    def _run(self, folder: Folder, memory: int, timeout: float, *, copied: bool) -> Instance:
+    def _run(self, folder: Folder, limit: int, timeout: float, *, copied: bool) -> Instance:
         from docker.types import LogConfig
         from testcontainers.core.container import DockerContainer
 
@@ -155,7 +156,7 @@ class ContainerRunner:
             box.with_kwargs(
                 mounts=mounts,
                 labels={engine.LABEL: folder.path.name},
-                mem_limit=memory,
+                mem_limit=limit,
                 pids_limit=_PIDS,
                 # A model needs to read files that only their owner may read, and nothing else that root may.
                 cap_drop=["ALL"],
@@ -169,7 +170,9 @@ class ContainerRunner:
             with _without_ryuk():
                 box.start()
             wrapped = box.get_wrapped_container()
-            return _await(box, wrapped, timeout, copied=copied)
+            # The engine of another machine has memory of its own; this machine's may be in use.
+            free = limit if copied else min(limit, memory.available())
+            return replace(_await(box, wrapped, timeout, copied=copied), capacity=memory.capacity(free))
         except BaseException:
             with contextlib.suppress(ServerError):
                 self.stop(folder, None)

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, final
 
 from pytest_tfsig.errors import ServerError
-from pytest_tfsig.serving import process
+from pytest_tfsig.serving import memory, process
 from pytest_tfsig.serving.availability import why_no_embedded
 from pytest_tfsig.serving.protocol import Instance
 
@@ -95,6 +95,7 @@ class EmbeddedRunner:
             grpc=f"127.0.0.1:{ports['grpc']}",
             rest=f"http://127.0.0.1:{ports['rest']}" if ports.get("rest") else None,
             process=server,
+            capacity=memory.capacity(memory.available()),
         )
 
     def alive(self, instance: Instance) -> bool:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, final
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ModelLoadError, ServerError
-from pytest_tfsig.serving import process, reaper
+from pytest_tfsig.serving import memory, process, reaper
 from pytest_tfsig.serving.advice import advice_for
 from pytest_tfsig.serving.folder import Folder, check_files
 from pytest_tfsig.serving.process import wait_until
 from pytest_tfsig.serving.readiness import listens
-from pytest_tfsig.serving.roster import Roster
+from pytest_tfsig.serving.roster import Roster, Version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -124,6 +124,8 @@ class ManagedServer:
     def add(self, name: str, version: int, directory: Path, *, labels: Mapping[str, int] | None = None) -> None:
         """Serve one more version of a model, and return when it is AVAILABLE.
 
+        This process needs it from now on; where it finds no room, versions that nobody needs make it.
+
         Raises:
             ModelLoadError: The server refuses the model, or died of it; all other models are served on.
             ServerError: The server cannot be told, or is dead; or it serves that version already.
@@ -136,16 +138,27 @@ class ManagedServer:
             if instance is None:
                 raise ServerError(f"{self._runner.description} is stopped: start it again to add {name!r}.")
             if roster.serves(name, version, directory, labels or {}):
+                self._folder.write(roster.holding(name, version, os.getpid()), instance)
                 return
             if name in roster.models and version in roster.models[name].versions:
                 raise ServerError(f"Version {version} of model {name!r} is served already: remove it first.")
+            row = Version(directory, memory.footprint(directory), frozenset({os.getpid()}))
+            if instance.capacity is not None:
+                left = roster.with_room(row.size, instance.capacity, process.is_alive)
+                roster = self._withdraw(instance, roster, left)
             self._runner.stage(self._folder, instance, name, version, directory)
-            wanted = roster.adding(name, version, directory, labels or {})
+            wanted = roster.adding(name, version, row, labels or {})
             try:
                 self._serve(instance, wanted, name, version)
             except ServingError as error:
                 raise self._refusal(roster, instance, error, name=name, version=version, directory=directory) from error
             self._folder.write(wanted, instance)
+
+    def release(self, name: str, version: int) -> None:
+        """Need a version no longer: it is served on until its room is needed; `add` has it served again."""
+        with self._folder.lock:
+            roster, instance = self._folder.read()
+            self._folder.write(roster.releasing(name, version, os.getpid(), time.time()), instance)
 
     def label(self, name: str, labels: Mapping[str, int]) -> None:
         """Have labels of a model name these versions from now on.
@@ -173,15 +186,11 @@ class ManagedServer:
         with self._folder.lock:
             roster, instance = self._folder.read()
             left = roster.removing(name, version)
-            if instance is not None and left != roster:
-                try:
-                    self._reload(instance, left)
-                    gone = set(roster.models[name].versions) if version is None else {version}
-                    self._await_end(instance, name, gone)
-                except ServingError as error:
-                    raise ServerError(f"Model {name!r} cannot be removed from {self.description}: {error}") from error
-            self._folder.write(left, instance)
-            self._folder.unstage(name, version)
+            if instance is None:
+                self._folder.write(left, None)
+                self._folder.unstage(name, version)
+            else:
+                self._withdraw(instance, roster, left)
 
     def revive(self, *, suspect: bool = False) -> bool:
         """Start the server again if it is dead, and return whether: once, however many processes notice.
@@ -310,12 +319,26 @@ class ManagedServer:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
 
-    def _await_end(self, instance: Instance, name: str, versions: set[int]) -> None:
+    def _withdraw(self, instance: Instance, roster: Roster, left: Roster) -> Roster:
+        """Serve what a roster lacks no longer, and return it."""
+        gone = roster.versions - left.versions
+        if not gone:
+            return left
+
         def ended() -> bool:
-            states = [self._state(instance, name, version) for version in versions]
+            states = [self._state(instance, name, version) for name, version in gone]
             return all(state is None or state.state == "END" for state in states)
 
-        wait_until(ended, self._timeout)
+        try:
+            self._reload(instance, left)
+            wait_until(ended, self._timeout)
+        except ServingError as error:
+            names = ", ".join(repr(name) for name in sorted({name for name, _ in gone}))
+            raise ServerError(f"Model {names} cannot be removed from {self.description}: {error}") from error
+        self._folder.write(left, instance)
+        for name, version in gone:
+            self._folder.unstage(name, version)
+        return left
 
     def _state(self, instance: Instance, name: str, version: int) -> VersionStatus | None:
         try:
@@ -368,15 +391,20 @@ class ManagedServer:
     def _start_again(self, roster: Roster, instance: Instance | None) -> None:
         self._disconnect()
         self._runner.stop(self._folder, instance)
+        # What nobody needs is served again when somebody does.
+        needed = roster.held(process.is_alive)
+        for name, version in roster.versions - needed.versions:
+            self._folder.unstage(name, version)
+        roster = needed
         self._folder.write(roster, None)
         fresh = self._runner.start(self._folder, owner=self._owner, timeout=self._timeout)
         self._folder.write(Roster(), fresh)
         served = Roster()
         for name, entry in roster.models.items():
-            for version, directory in entry.versions.items():
+            for version, row in entry.versions.items():
                 # One by one: if one of them kills the server again, it is known which.
-                self._runner.stage(self._folder, fresh, name, version, directory)
-                served = served.adding(name, version, directory, entry.labels)
+                self._runner.stage(self._folder, fresh, name, version, row.directory)
+                served = served.adding(name, version, row, entry.labels)
                 try:
                     self._serve(fresh, served, name, version)
                 except ServingError as error:

@@ -54,6 +54,9 @@ class Server(Protocol):
             ServerError: The server cannot be told, or is dead.
         """
 
+    def release(self, name: str, version: int) -> None:
+        """Need a version no longer: it is served on until its room is needed; `add` has it served again."""
+
     def label(self, name: str, labels: Mapping[str, int]) -> None:
         """Have labels of a model name these versions from now on; its other labels stay as they are.
 
@@ -117,6 +120,7 @@ class Instance:
         process: The server's process id, where it is one of this machine.
         container: The container's id, where it is one.
         copied: Whether models must be copied into the container, which does not see this machine's files.
+        capacity: Bytes that models may take together in its memory; None: nobody knows.
     """
 
     grpc: str
@@ -124,6 +128,7 @@ class Instance:
     process: int | None = None
     container: str | None = None
     copied: bool = False
+    capacity: int | None = None
 
 
 class Runner(Protocol):

@@ -73,6 +73,9 @@ class RemoteServer:
             f"already instead of a path, or choose another server for {name!r}."
         )
 
+    def release(self, name: str, version: int) -> None:
+        """Leave it served."""
+
     def label(self, name: str, labels: Mapping[str, int]) -> None:
         """Refuse: a remote server serves what it serves.
 

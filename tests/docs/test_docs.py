@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -111,6 +112,20 @@ def test_the_strategy_of_the_page_draws_what_its_contract_says(run, tmp_path):
         "    print(inputs['times'].dtype)\n"
     )
     assert run("PYTHONPATH=. python draw.py").split() == ["int64"] * 20
+
+
+def test_the_champion_of_the_page_answers_in_every_test(run, tmp_path, models):
+    [(_, fixture)] = blocks(ROOT / "docs" / "how-to" / "many-models.md", "python")
+    shutil.copytree(models("classifier") / "2", tmp_path / "models" / "champion" / "7")
+    (tmp_path / "conftest.py").write_text(fixture)
+    (tmp_path / "test_champion.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('number', range(2))\n"
+        "def test_answers(champion, number):\n"
+        "    assert champion.version == 7\n"
+        "    assert champion.predict({'x': [[0.5, 0.5, 0.5, 0.5]]})['probabilities'].shape == (1, 3)\n"
+    )
+    assert "2 passed" in run("pytest")
 
 
 @pytest.fixture(scope="module")

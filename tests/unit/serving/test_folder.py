@@ -8,7 +8,7 @@ import pytest
 from pytest_tfsig.errors import ModelLoadError
 from pytest_tfsig.serving.folder import Folder, check_files
 from pytest_tfsig.serving.protocol import Instance
-from pytest_tfsig.serving.roster import Entry, Roster
+from pytest_tfsig.serving.roster import Entry, Roster, Version
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_new_folder_serves_nothing(folder):
 
 
 def test_state_is_what_was_written(folder):
-    roster = Roster({"m": Entry({1: Path("/m/1")}, {"stable": 1})})
+    roster = Roster({"m": Entry({1: Version(Path("/m/1"), 9, frozenset({7}), 2.5)}, {"stable": 1})})
     instance = Instance("127.0.0.1:1", None, process=7)
     folder.write(roster, instance)
     assert Folder(folder.path).read() == (roster, instance)

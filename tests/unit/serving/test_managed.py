@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import grpc
 import pytest
 
 from pytest_tfsig import protos
 from pytest_tfsig.errors import ModelLoadError, ServerError
 from pytest_tfsig.serving import ManagedServer, managed
+from pytest_tfsig.serving.memory import footprint
 from pytest_tfsig.serving.process import is_alive, wait_until
 from pytest_tfsig.serving.protocol import Instance
 from tests.fake_server import FakeServer
@@ -72,6 +75,7 @@ class FakeRunner:
         self.programs: list[Program] = []
         self.fails = False
         self.stays = False
+        self.capacity: int | None = None
 
     def base_path(self, folder, name):
         return str(folder.models / name)
@@ -83,7 +87,7 @@ class FakeRunner:
         if self.fails:
             raise ServerError("fake server did not start")
         self.programs.append(Program())
-        return Instance(self.programs[-1].fake.grpc_address, None)
+        return Instance(self.programs[-1].fake.grpc_address, None, capacity=self.capacity)
 
     def alive(self, instance):  # noqa: ARG002 - the protocol's
         return self.programs[-1].alive
@@ -238,6 +242,51 @@ def test_the_server_refusing_a_removal_is_an_error(server, runner, model):
     runner.programs[0].fake.grpc_answers["HandleReloadConfigRequest"] = (grpc.StatusCode.INTERNAL, "no")
     with pytest.raises(ServerError, match=r"'a' cannot be removed .* INTERNAL: no"):
         server.remove("a")
+
+
+def test_what_is_needed_no_longer_makes_room_for_the_next(runner, model):
+    runner.capacity = 2 * footprint(model())
+    server = ManagedServer.launch(runner, timeout=1.0)
+    for name in "abc":
+        server.add(name, 1, model())
+    assert runner.programs[0].configs[-1] == {"a": [1], "b": [1], "c": [1]}, "all are needed: too much is better"
+    for name in "ba":
+        server.release(name, 1)
+    server.add("d", 1, model())
+    assert runner.programs[0].configs[-2:] == [{"c": [1]}, {"c": [1], "d": [1]}]
+    server.release("c", 1)
+    server.add("c", 1, model())  # it still had it
+    server.add("a", 1, model())  # this it loads again
+    assert runner.programs[0].configs[-1] == {"c": [1], "d": [1], "a": [1]}
+    assert not (server.folder / "models" / "b" / "1").exists()
+    server.stop()
+
+
+def test_what_another_living_process_needs_stays(runner, model, monkeypatch):
+    runner.capacity = footprint(model())
+    server = ManagedServer.launch(runner, timeout=1.0)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "getpid", os.getppid)
+        managed.attach(runner, server.folder, owner=os.getpid()).add("a", 1, model())
+    server.add("a", 1, model())
+    server.release("a", 1)
+    server.add("b", 1, model())
+    assert runner.programs[0].configs[-1] == {"a": [1], "b": [1]}
+    monkeypatch.setattr(managed.process, "is_alive", lambda process: process != os.getppid())
+    server.add("c", 1, model())
+    assert runner.programs[0].configs[-1] == {"b": [1], "c": [1]}
+    server.stop()
+
+
+def test_a_server_that_is_started_again_serves_what_is_needed(server, runner, model):
+    server.add("a", 1, model())
+    server.add("b", 1, model())
+    server.release("a", 1)
+    runner.programs[-1].stop()
+    assert server.revive()
+    assert runner.programs[-1].configs == [{"b": [1]}]
+    server.add("a", 1, model())
+    assert runner.programs[-1].configs[-1] == {"b": [1], "a": [1]}
 
 
 def test_unknown_models_need_no_removal(server, runner):
