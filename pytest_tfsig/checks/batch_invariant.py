@@ -106,9 +106,7 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
 
 def batch_size(inputs: Mapping[str, Any]) -> int:
     """Returns the number of rows of a request."""
-    if "examples" in inputs and isinstance(inputs["examples"], list):
-        return len(inputs["examples"])
-    return min(len(np.asarray(value)) for value in inputs.values())
+    return min(len(value) for value in inputs.values())
 
 
 def take(inputs: Mapping[str, Any], rows: Sequence[int] | NDArray[Any]) -> dict[str, Any]:
