@@ -6,6 +6,7 @@ from pytest_tfsig.contract import (
     Argmax,
     Feature,
     Monotone,
+    PaddingInvariant,
     PermutationInvariant,
     Signature,
     Tensor,
@@ -179,3 +180,133 @@ def test_contradictions(contract, own, message):
 def test_a_scalar_feature_is_a_list_of_one():
     own = features(x=FeatureSpec("x", "float32", (1,)))
     assert contradictions(examples(x=Feature("float32")), own) == []
+
+
+@pytest.mark.parametrize(
+    ("contract", "actual", "mismatch"),
+    [
+        (stated(), served(method="regress"), ("method", "", "method", "predict", "regress")),
+        (stated(), served(x_dtype="int32"), ("input", "x", "dtype", "float32", "int32")),
+        (stated(), served((None, 9)), ("input", "x", "shape", "[batch, 8]", "[?, 9]")),
+        (stated(), served(y=(None, 4)), ("output", "y", "shape", "[batch, 3]", "[?, 4]")),
+        (stated(), served(k=()), ("input", "k", "unexpected", "nothing", "int32 []")),
+        (
+            Signature("s", {**stated().inputs, "z": Tensor(shape=[2])}, stated().outputs),
+            served(),
+            ("input", "z", "missing", "any dtype [2]", "nothing"),
+        ),
+    ],
+)
+def test_a_mismatch_says_what_was_expected_and_what_is_there(contract, actual, mismatch):
+    (found,) = compare(contract, actual)
+    assert (found.part, found.name, found.kind, found.expected, found.actual) == mismatch
+    (sentence,) = contradictions(contract, actual)
+    place = "method" if found.part == "method" else f"{found.part}s.{found.name}"
+    assert sentence == f"{place}: {found.message}"
+
+
+def test_a_dtype_that_the_contract_leaves_open_and_one_shape_beside_another():
+    contract = Signature("s", {"x": Tensor(None, ["batch", 7])}, {"y": Tensor("int32", ["batch", 4])})
+    found = [(mismatch.part, mismatch.kind) for mismatch in compare(contract, served())]
+    assert found == [("input", "shape"), ("output", "dtype"), ("output", "shape")]
+
+
+@pytest.mark.parametrize(
+    ("dims", "kept"), [({"batch": (4, 4)}, True), ({"batch": (4, 5)}, False), ({"batch": (3, 3)}, False), ({}, False)]
+)
+def test_a_named_dimension_may_be_served_fixed_only_where_it_is_that_size_alone(dims, kept):
+    assert (compare(stated(dims=dims), served((4, 8), (4, 3))) == []) is kept
+
+
+def test_an_output_may_be_of_a_size_that_the_contract_leaves_open():
+    assert compare(stated(y=("batch", "?")), served(y=(None, 3))) == []
+    assert [mismatch.name for mismatch in compare(stated(("batch", "?"), ("batch", "?")), served())] == ["x"]
+
+
+def test_a_size_that_is_right_does_not_end_the_comparison():
+    found = compare(stated((3, 8, "?", 5)), served((3, None, None, 6)))
+    assert found[0].message.endswith("dimension 3 is 6, not 5.")
+
+
+def test_side_by_side_is_aligned_and_marks_the_method_too():
+    assert side_by_side(stated(), served((None, 9), method="regress", k=(), defaults=("k",))) == (
+        "            contract            served\n"
+        "! method    predict             regress\n"
+        "! input x   float32 [batch, 8]  float32 [?, 9]\n"
+        "  input k   -                   int32 []\n"
+        "  output y  float32 [batch, 3]  float32 [?, 3]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("contract", "own", "sentences"),
+    [
+        (
+            Signature(
+                "s", {"x": Tensor(None, ["batch", 8])}, {"y": Tensor("float32", ["batch", 3])}, dims={"n": (1, 2)}
+            ),
+            served(),
+            ["dims.n: no shape has a dimension of that name; known: batch."],
+        ),
+        (
+            stated(("n", "n"), ("m", "m"), dims={"m": (3, 3), "n": (2, 2)}),
+            served((None, 2), (3, None)),
+            [],
+        ),
+        (stated(relations=[Argmax("y", "y", axis=-2)]), served(), []),
+        (stated(relations=[Argmax("y", "y", axis=1)]), served(), []),
+        (
+            stated(relations=[Argmax("y", "y", axis=-3)]),
+            served(),
+            ["relations[0]: axis -3 is not an axis of a tensor with 2 dimensions."],
+        ),
+        (stated(relations=[Monotone("x", "y"), PaddingInvariant("x", axis=1)]), served(), []),
+        (
+            stated(relations=[Monotone("x", "y"), PaddingInvariant("x", axis=2)]),
+            served(),
+            ["relations[1]: axis 2 is not an axis of a tensor with 2 dimensions."],
+        ),
+        (stated(None, None, relations=[PermutationInvariant("x", axis=7)]), served(), []),
+        (
+            Signature("s", relations=(Monotone("z", "q"),)),
+            SignatureSpec("s", "predict", {}, {}),
+            [
+                'relations[0]: there is no input "z"; there is none.',
+                'relations[0]: there is no output "q"; there is none.',
+            ],
+        ),
+    ],
+    ids=["dims", "sizes", "axis -2", "axis 1", "axis -3", "later axis", "beyond", "any rank", "names"],
+)
+def test_contradictions_in_full(contract, own, sentences):
+    assert contradictions(contract, own) == sentences
+
+
+@pytest.mark.parametrize(
+    ("feature", "parsed", "why"),
+    [
+        (Feature("float32", [2, 3]), FeatureSpec("x", "float32", (6,)), None),
+        (
+            Feature("float32", [2, 3]),
+            FeatureSpec("x", "float32", (5,)),
+            "the model parses the shape [5], but the contract states [2, 3].",
+        ),
+        (Feature("float32", []), FeatureSpec("x", "float32", ()), None),
+        (
+            Feature("float32", [0]),
+            FeatureSpec("x", "float32", (3,), default=(0.0,) * 3),
+            "the model parses the shape [3], but the contract states [0].",
+        ),
+        (Feature("int64", None, kind="variable"), FeatureSpec("x", "int64", (3,), "variable"), None),
+        (
+            Feature("int64", [4], kind="variable"),
+            FeatureSpec("x", "int64"),
+            "the model has no default for it, so callers must send it; state it as fixed and without a default.",
+        ),
+        (Feature("int64", [1]), FeatureSpec("x", "int64", default=(1,)), None),
+        (Feature("int64", [3], kind="variable"), FeatureSpec("x", "int64", (4,), default=(1,) * 4), None),
+    ],
+)
+def test_a_feature_beside_what_the_graph_parses(feature, parsed, why):
+    found = contradictions(examples(x=feature), features(x=parsed))
+    assert found == ([] if why is None else [f"inputs.e.features.x: {why}"])
