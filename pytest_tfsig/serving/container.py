@@ -91,7 +91,7 @@ class ContainerRunner:
             engine.provide_image(client, engine.full_name(self._image))
             limit = int(client.info()["MemTotal"] * _MEMORY_SHARE)
         except engine.FAILURES as error:
-            raise ServerError(f"The container engine fails: {error}") from error
+            raise ServerError(f"The container engine fails: {engine.short(error)}.") from error
         finally:
             client.close()
         copied = not engine.sees_our_files()
@@ -100,11 +100,11 @@ class ContainerRunner:
         except engine.FAILURES as error:
             # The engine of another machine behind a local socket, as where pytest itself runs in a container.
             if copied or "bind source path does not exist" not in str(error):
-                raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
+                raise ServerError(f"A container of {self._image} cannot be started: {engine.short(error)}.") from error
         try:
             return self._run(folder, limit, timeout, copied=True)
         except engine.FAILURES as error:
-            raise ServerError(f"A container of {self._image} cannot be started: {error}") from error
+            raise ServerError(f"A container of {self._image} cannot be started: {engine.short(error)}.") from error
 
     def alive(self, instance: Instance) -> bool:
         """Whether the container runs."""
@@ -205,12 +205,23 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
 def _published(box: Any, container: Any, *, copied: bool) -> Instance | None:
     """Return where the container is reached; None where it ended since it was looked at: the next look says how."""
     try:
-        host = box.get_container_host_ip()
+        host = _host(box, container)
         host = f"[{host}]" if ":" in host else host
         grpc, rest = (box.get_exposed_port(port) for port in (GRPC_PORT, REST_PORT))
     except (TimeoutError, ConnectionError):
         return None
     return Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
+
+
+def _host(box: Any, container: Any) -> str:
+    from testcontainers.core.config import ConnectionMode
+
+    mode = box.get_docker_client().get_connection_mode()
+    if mode == ConnectionMode.docker_host:
+        return str(box.get_container_host_ip())
+    # testcontainers looks into the engine's list of containers, where Podman's does not say.
+    network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
+    return str(network["Gateway" if mode == ConnectionMode.gateway_ip else "IPAddress"])
 
 
 def _mount(there: str, here: Path) -> Any:
@@ -272,7 +283,7 @@ def _container(instance: Instance) -> Iterator[Any]:
     try:
         yield client.containers.get(instance.container)
     except engine.FAILURES as error:
-        raise ServerError(f"The container engine fails: {error}") from error
+        raise ServerError(f"The container engine fails: {engine.short(error)}.") from error
     finally:
         client.close()
 

@@ -23,6 +23,7 @@ __all__ = [
     "provide_image",
     "remove_labelled",
     "sees_our_files",
+    "short",
     "why_not",
 ]
 
@@ -99,7 +100,7 @@ def connect(timeout: float = 60.0) -> Any:
             raise
     except FAILURES as error:
         raise ServerError(
-            f"The container engine at {address} does not answer ({_short(error)}): is it running?"
+            f"The container engine at {address} does not answer ({short(error)}): is it running?"
         ) from error
     return client
 
@@ -146,7 +147,7 @@ def provide_image(client: Any, image: str) -> None:
             _pull(client, image)
         except FAILURES as error:
             if pause is None or not any(word in str(error).lower() for word in _TRANSIENT):
-                why, words = _explained(error), _short(error).rstrip(".")
+                why, words = _explained(error), short(error)
                 told = why if why == words else f"{why} ({words})"
                 raise ServerError(f"Image {image} cannot be pulled: {told}.") from error
             time.sleep(pause)
@@ -164,7 +165,7 @@ def remove_labelled(session: str) -> None:
         for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
             _remove(container)
     except FAILURES as error:
-        raise ServerError(f"The container engine fails: {_short(error)}.") from error
+        raise ServerError(f"The container engine fails: {short(error)}.") from error
     finally:
         client.close()
 
@@ -200,9 +201,10 @@ def _has(client: Any, image: str) -> bool:
 def _explained(error: Exception) -> str:
     text = str(error).lower()
     known = (advice for words, advice in _PULL_PROBLEMS if any(word in text for word in words))
-    return next(known, _short(error))
+    return next(known, short(error))
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """Return an engine's error in its own words, without the request that it answered."""
     explanation = getattr(error, "explanation", None)
-    return str(explanation or error).strip().splitlines()[-1].strip('"')
+    return str(explanation or error).strip().splitlines()[-1].strip('"').rstrip(".")

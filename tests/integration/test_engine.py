@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
+from testcontainers.core.config import ConnectionMode, testcontainers_config
 
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import ManagedServer, ServedModel, choose, engine
+from pytest_tfsig.serving.availability import why_no_connection
 from pytest_tfsig.serving.container import ContainerRunner
+from pytest_tfsig.serving.process import wait_until
+from tests.docker_image import built as docker_image_of_this_engine
 from tests.engine_proxy import engine_over_tcp
 from tests.fake_registry import FakeRegistry
 from tests.raw_server import raw_server
@@ -128,6 +134,52 @@ def test_an_engine_that_says_nothing_is_given_up(monkeypatch):
         monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}")
         monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.5)
         assert "does not answer" in engine.why_not("image")
+
+
+PODMAN = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+"""
+
+
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    """Starts Podman's service with a storage of its own."""
+    if shutil.which("podman") is None:
+        pytest.skip("there is no podman on PATH")
+    conf = tmp_path / "containers.conf"
+    conf.write_text(PODMAN + ('runtime = "runc"\n' if shutil.which("runc") else ""))
+    monkeypatch.setenv("CONTAINERS_CONF", str(conf))
+    with tempfile.TemporaryDirectory(prefix="podman-") as folder:  # a socket's path must be short
+        address = f"unix://{folder}/socket"
+        words = ["podman", f"--root={folder}/root", f"--runroot={folder}/run", "system", "service", "--time=0", address]
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+            monkeypatch.setenv("DOCKER_HOST", address)
+            assert wait_until(lambda: why_no_connection(address) is None, SECONDS)
+            yield
+            service.terminate()
+        subprocess.run(["umount", "--lazy", f"{folder}/root/overlay"], check=False, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("podman")
+@pytest.mark.parametrize("mode", ["docker_host", "gateway_ip", "bridge_ip"])
+def test_podman_serves_wherever_pytest_runs_beside_it(models, monkeypatch, mode):
+    monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode(mode))
+    server = ManagedServer.launch(docker_image_of_this_engine().runner(), timeout=SECONDS)
+    try:
+        server.add("half_plus_two", 1, models("half_plus_two") / "1")
+        model = ServedModel(server, "half_plus_two")
+        for transport in ("grpc", "rest"):
+            assert model.predict({"x": [2.0]}, transport=transport)["y"].tolist() == [3.0]
+        model.close()
+    finally:
+        server.stop()
+    client = engine.connect()
+    assert client.containers.list(all=True) == []
+    client.close()
 
 
 def test_a_socket_without_permission_is_one_sentence(tmp_path, monkeypatch):

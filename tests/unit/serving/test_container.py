@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import docker.errors
 import pytest
+from testcontainers.core.config import ConnectionMode
 
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import container, engine
@@ -33,6 +34,12 @@ class Box:
 
     def get_container_host_ip(self):
         return "127.0.0.1"
+
+    def get_docker_client(self):
+        return self
+
+    def get_connection_mode(self):
+        return ConnectionMode.docker_host
 
     def get_exposed_port(self, _):
         raise self.error
