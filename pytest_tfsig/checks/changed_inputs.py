@@ -60,10 +60,10 @@ def permuted(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the request with an input reversed and shuffled along an axis, with its mask, and within its lengths."""
     array = np.asarray(inputs[relation.input])
-    axis = relation.axis % array.ndim if array.ndim else 0
-    size = array.shape[axis] if array.ndim > axis else 0
-    if size < 2:  # noqa: PLR2004 - one step has one order
+    axis = _axis(relation, array)
+    if axis is None or array.shape[axis] < 2:  # noqa: PLR2004 - one step has one order
         return
+    size = array.shape[axis]
     masks, lengths = _tied(signature, relation.input, axis, inputs)
     shuffled = np.random.default_rng(_SHUFFLE).permutation(size)
     for said, order in (("reversed", np.arange(size)[::-1]), ("shuffled", shuffled)):
@@ -77,6 +77,12 @@ def permuted(
         yield f"{said} along axis {relation.axis}", changed
 
 
+def _axis(relation: PermutationInvariant | PaddingInvariant, array: NDArray[Any]) -> int | None:
+    """Returns a relation's axis, counted from the front; None where an array has none there behind its batch."""
+    axis = relation.axis + array.ndim if relation.axis < 0 else relation.axis
+    return axis if 0 < axis < array.ndim else None
+
+
 def _within(array: NDArray[Any], lengths: NDArray[Any], order: NDArray[Any]) -> NDArray[Any]:
     changed = array.copy()
     for row, length in enumerate(lengths.tolist()):
@@ -88,9 +94,11 @@ def _within(array: NDArray[Any], lengths: NDArray[Any], order: NDArray[Any]) -> 
 def padded(signature: Signature, relation: PaddingInvariant, inputs: Inputs) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the request with padding appended to an input, and zeros to the inputs that share the dimension."""
     array = np.asarray(inputs[relation.input])
-    axis = relation.axis % array.ndim if array.ndim else 0
+    axis = _axis(relation, array)
+    if axis is None:
+        return
     shape = signature.inputs[relation.input].shape
-    step = shape[axis] if shape is not None and axis < len(shape) else None
+    step = None if shape is None else shape[axis]
     room = signature.dim_range(step if isinstance(step, str) else None)[1] - array.shape[axis]
     for count in sorted({min(count, room) for count in _PADDINGS}):
         if count < 1:
@@ -125,4 +133,4 @@ def _tied(signature: Signature, name: str, axis: int, inputs: Inputs) -> tuple[l
         tie.name for tie in found if isinstance(tie, Mask) and tie.name != name and np.shape(inputs[tie.name]) == size
     ]
     lengths = [tie.name for tie in found if isinstance(tie, Lengths) and tie.sequence == name]
-    return [mask for mask in masks if mask != name], lengths[0] if lengths else None
+    return masks, lengths[0] if lengths else None

@@ -165,3 +165,14 @@ def test_relations_that_nothing_can_show(relation, inputs, why):
     result = judged(relation, inputs, SCORE, lambda inputs: {"y": inputs["x"].sum(1)})
     assert result.verdict == "error"
     assert why in result.message
+
+
+@pytest.mark.parametrize("relation", [PermutationInvariant("x"), PaddingInvariant("x")])
+def test_the_rows_of_an_input_of_unstated_shape_are_not_taken_for_steps(relation):
+    def totals(inputs):
+        x = inputs["x"]
+        return {"y": x.sum(axis=tuple(range(1, x.ndim)))}
+
+    # Of any number of axes; where there is but a batch, nothing is behind it.
+    result = judged(relation, {"x": Tensor("float32", None, min=-3, max=3)}, {"y": Tensor("float32", None)}, totals)
+    assert result.verdict == "pass", result.violation
