@@ -51,7 +51,6 @@ def bound_ranks(requests: int, percentile: Fraction, confidence: float = 0.95) -
     """
     share = float(percentile)
     risk = (1 - confidence) / 2
-    low, high = 0, requests + 1
     # Both searches rest on monotone tails: the true percentile lies below rank r only if fewer than r values do.
     first, last = 0, requests
     while first < last:

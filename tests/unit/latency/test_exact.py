@@ -53,7 +53,15 @@ def test_at_most_at_the_edges(over, requests, rate, expected):
 
 @pytest.mark.parametrize(
     ("over", "requests", "rate", "expected"),
-    [(0, 10, 0.5, 1.0), (11, 10, 0.5, 0.0), (3, 10, 0.0, 0.0), (3, 10, 1.0, 1.0)],
+    [
+        (0, 10, 0.5, 1.0),
+        (0, 10, 0.0, 1.0),
+        (11, 10, 0.5, 0.0),
+        (11, 10, 1.0, 0.0),
+        (3, 10, 0.0, 0.0),
+        (3, 10, 1.0, 1.0),
+        (10, 10, 1.0, 1.0),
+    ],
 )
 def test_at_least_at_the_edges(over, requests, rate, expected):
     assert binomial_at_least(over, requests, rate) == expected

@@ -25,6 +25,31 @@ def test_nearest_rank_is_not_moved_by_rounding(requests, name, rank):
     assert nearest_rank(requests, PERCENTILES[name]) == rank
 
 
+@pytest.mark.parametrize(
+    ("requests", "name", "ranks"),
+    [
+        (1, "p50", (None, None)),
+        (5, "p50", (None, None)),
+        (6, "p50", (1, 6)),
+        (10, "p50", (2, 9)),
+        (100, "p99", (97, None)),
+        (367, "p99", (359, None)),
+        (368, "p99", (360, 368)),
+        (20, "p90", (15, None)),
+    ],
+)
+def test_a_side_without_a_safe_rank_has_no_bound(requests, name, ranks):
+    assert bound_ranks(requests, PERCENTILES[name]) == ranks
+
+
+def test_an_estimate_is_the_latencies_at_its_ranks():
+    found = estimate([float(rank) for rank in range(1, 1001)], PERCENTILES["p99"])
+    assert (found.value, found.low, found.high, found.confidence) == (990, 983, 997, 0.95)
+    found = estimate([float(rank) for rank in range(1, 1001)], PERCENTILES["p99"], 0.5)
+    assert 983 < found.low < found.value < found.high < 997
+    assert found.confidence == 0.5
+
+
 @given(requests=st.integers(1, 3000), name=names, confidence=st.floats(0.5, 0.999))
 def test_bounds_are_the_narrowest_ranks_that_are_safe(requests, name, confidence):
     share, risk = float(PERCENTILES[name]), (1 - confidence) / 2
