@@ -220,15 +220,14 @@ class _Measurement:
 
 def _measured(each: Track, sample: Sample) -> float | None:
     """Return the metric as the requests show it."""
-    if isinstance(each, FirstTrack):
-        return each.latency if each.requests else None
-    if isinstance(each, MeanTrack):
-        return each.test.mean if each.requests else None
     if not each.requests:
         return None
+    if isinstance(each, FirstTrack):
+        return each.latency
+    if isinstance(each, MeanTrack):
+        return each.test.mean
     if each.budget.metric in PERCENTILES:
-        found = sample.percentile(each.budget.metric, each.requests)
-        return None if found is None else found.value
+        return estimate(sorted(sample.latencies[: each.requests]), PERCENTILES[each.budget.metric]).value
     return each.bad / each.requests
 
 

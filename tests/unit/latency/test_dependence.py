@@ -79,3 +79,77 @@ def test_the_self_check_is_exact_over_every_order():
 @given(st.lists(st.floats(0, 10), max_size=50))
 def test_at_most_a_tenth_is_slow(latencies):
     assert sum(slow_tenth(latencies)) <= len(latencies) / 10
+
+
+def bursts(length: int, period: int, times: int, limit: float = 1.0) -> list[float]:
+    """A burst over the limit in each period, at a place of its own."""
+    rng = np.random.default_rng(6)
+    series = np.full((times, period), limit / 10)
+    for row in series:
+        start = rng.integers(0, period - length)
+        row[start : start + length] = 2 * limit
+    return series.ravel().tolist()
+
+
+@pytest.mark.parametrize("length", [2, 5, 10])
+def test_a_block_is_about_as_long_as_the_bursts(length):
+    """Of bursts of n at random places the autocorrelation at lag k is 1 - k / n: the integrated time is n."""
+    assert block_length(bursts(length, 200, 40), 1.0, allowed=0.1) == pytest.approx(length, abs=1)
+
+
+@pytest.mark.parametrize(("limit", "clustered"), [(3.0, True), (4.0, True), (4.3, False), (60.0, False)])
+def test_slow_requests_within_half_of_the_limit_speak_for_those_over_it(limit, clustered):
+    series = np.array(bursts(10, 200, 40))
+    series += np.random.default_rng(7).random(len(series)) / 10  # bursts take from 2.0 to 2.1
+    assert (block_length(series, limit, allowed=0.04) >= 6) is clustered
+
+
+def test_what_took_exactly_the_limit_is_not_over_it():
+    series = np.array(bursts(10, 200, 40))
+    assert block_length(series, 2.0, allowed=0.5) == 1
+
+
+def test_at_least_ten_slow_requests_speak_however_few_are_allowed():
+    series = np.random.default_rng(8).random(1000) / 10
+    series[500:511] = 2 + series[500:511]
+    assert block_length(series, 3.0, allowed=0.001) > 1
+
+
+@pytest.mark.parametrize(("size", "block"), [(19, 1), (20, 2)])
+def test_fewer_than_twenty_requests_do_not_show_dependence(size, block):
+    series = [2.0] * 4 + [0.1] * (size - 4)
+    assert min(block_length(series, 1.0, allowed=0.1), 2) == block
+
+
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=30), st.integers(1, 4))
+def test_autocorrelation_is_the_share_of_the_power_that_returns_after_a_lag(values, lag):
+    centred = [value - sum(values) / len(values) for value in values]
+    power = sum(value * value for value in centred)
+    returned = sum(a * b for a, b in zip(centred, centred[lag:], strict=False))
+    if power > 1e-9:
+        assert autocorrelation(np.array(values), lag) == pytest.approx(returned / power, abs=1e-9)
+
+
+def test_the_slowest_tenth_are_those_beyond_the_ninth_decile():
+    assert slow_tenth([float(n) for n in range(1, 21)]).tolist() == [False] * 18 + [True] * 2
+    assert slow_tenth([1.0] * 20).tolist() == [False] * 20
+    assert slow_tenth([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "p"),
+    [
+        (5, 5, 1.0),
+        (10, 0, 2 * math.comb(50, 10) / math.comb(100, 10)),
+        (0, 10, 2 * math.comb(50, 10) / math.comb(100, 10)),
+    ],
+)
+def test_the_self_check_counts_both_ways(early, late, p):
+    latencies = [2.0] * early + [1.0] * (50 - early) + [1.0] * (50 - late) + [2.0] * late
+    assert self_check(latencies) == pytest.approx(p)
+
+
+def test_of_an_odd_sample_the_second_half_is_the_longer_one():
+    # Two slow ones of 21, both among the last 11: (11 over 2) of (21 over 2) orders, doubled.
+    assert self_check([1.0] * 19 + [2.0] * 2) == pytest.approx(2 * 55 / 210)
+    assert self_check([2.0] * 2 + [1.0] * 19) == pytest.approx(2 * 45 / 210)

@@ -78,6 +78,19 @@ def test_hypergeometric_tail_agrees_with_every_possible_draw(data):
     assert hypergeometric_at_least(least, population, marked, drawn) == pytest.approx(hits / len(draws), abs=1e-13)
 
 
+@given(st.data())
+def test_hypergeometric_tails_agree_with_exact_fractions(data):
+    population = data.draw(st.integers(1, 300))
+    marked = data.draw(st.integers(0, population))
+    drawn = data.draw(st.integers(0, population))
+    least = data.draw(st.integers(0, min(marked, drawn) + 1))
+    ways = sum(
+        math.comb(marked, k) * math.comb(population - marked, drawn - k) for k in range(least, min(marked, drawn) + 1)
+    )
+    expected = float(Fraction(ways, math.comb(population, drawn)))
+    assert hypergeometric_at_least(least, population, marked, drawn) == pytest.approx(expected, rel=1e-9, abs=1e-13)
+
+
 @pytest.mark.parametrize(
     ("rate", "confidence", "sizes"),
     [

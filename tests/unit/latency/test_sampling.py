@@ -181,3 +181,71 @@ def test_arrivals_are_poisson_and_come_from_the_seed():
     assert mean == pytest.approx(0.005, rel=0.05)
     # An exponential's standard deviation is its mean.
     assert math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) == pytest.approx(mean, rel=0.1)
+
+
+def test_what_is_due_at_once_is_sent_without_waiting():
+    clock = Clock()
+    open_loop(
+        Server(clock, [0.5, 0.5]),
+        iter("ab"),
+        lambda _: False,
+        Limits(2, NO_END),
+        gaps=iter([0.0, 0.0]),
+        callers=1,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert clock.sleeps == []
+
+
+def test_callers_have_names_and_keep_no_interpreter_alive():
+    pair, callers = threading.Barrier(2), []
+
+    def send(_):
+        pair.wait(30)
+        callers.append((threading.current_thread().name, threading.current_thread().daemon))
+
+    closed_loop(send, iter(range(2)), lambda _: False, Limits(2, NO_END), concurrency=2)
+    assert sorted(callers) == [("tfsig-caller-0", True), ("tfsig-caller-1", True)]
+
+
+def test_warming_up_sends_as_many_at_once_as_it_is_told():
+    pair = threading.Barrier(2)
+    seen = warm_up(lambda _: pair.wait(10), itertools.count(), 4, concurrency=2)
+    assert [each.error for each in seen] == [None] * 4
+
+
+def test_one_caller_runs_in_the_thread_that_asked():
+    threads = []
+    closed_loop(lambda _: threads.append(threading.current_thread()), iter("a"), lambda _: False, Limits(1, NO_END))
+    assert threads == [threading.current_thread()]
+
+
+def test_a_run_of_no_requests_draws_nothing_more_than_it_sends():
+    draws = itertools.count()
+    clock = Clock()
+    closed_loop(Server(clock, itertools.repeat(0.5)), draws, lambda _: False, Limits(3, NO_END), clock=clock)
+    assert next(draws) == 3
+
+
+def test_the_first_request_that_is_due_too_late_ends_the_run_for_good():
+    clock, seen = Clock(), []
+    open_loop(
+        Server(clock, itertools.repeat(0.25)),
+        itertools.count(),
+        keep(seen),
+        Limits(100, 1.0),
+        gaps=iter([0.5, 0.5, 0.25, -1.0, 0.0]),
+        callers=1,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert [each.due for each in seen] == [0.5, 1.0]
+
+
+def test_an_interrupt_in_a_caller_is_raised_where_the_run_began():
+    def send(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        closed_loop(send, itertools.count(), lambda _: False, Limits(100, NO_END), concurrency=3)
