@@ -48,13 +48,17 @@ class GrpcClient:
         address: `HOST:PORT`.
         credentials: TLS and headers; None: neither.
         timeout: Seconds after which a call fails with `DEADLINE_EXCEEDED`, unless the call says otherwise.
+        direct: Whether no HTTP proxy of the environment leads there, as to a container's address on this machine; a
+            loopback address is always reached directly.
     """
 
-    def __init__(self, address: str, *, credentials: Credentials | None = None, timeout: float = 60.0) -> None:
+    def __init__(
+        self, address: str, *, credentials: Credentials | None = None, timeout: float = 60.0, direct: bool = False
+    ) -> None:
         self.address = address
         self.timeout = timeout
         self._credentials = credentials or Credentials()
-        self._channel = _channel(address, self._credentials)
+        self._channel = _channel(address, self._credentials, direct=direct or address.startswith(_LOOPBACK))
         self._calls: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -97,7 +101,7 @@ class GrpcClient:
             raise ServingError(error.code().name, error.details() or "", "grpc") from error
         except ValueError as error:
             # grpc says so when the channel was closed by another thread.
-            raise ServingError("CANCELLED", f"the client is closed ({error})", "grpc") from error
+            raise ServingError("CANCELLED", "the client is closed", "grpc") from error
         return answer
 
     def predict(
@@ -267,9 +271,9 @@ class GrpcClient:
             raise ServingError("INTERNAL", f"{UNREADABLE} the gRPC API promises: {error}", "grpc") from error
 
 
-def _channel(address: str, credentials: Credentials) -> Any:
+def _channel(address: str, credentials: Credentials, *, direct: bool) -> Any:
     options = list(_OPTIONS)
-    if address.startswith(_LOOPBACK):
+    if direct:
         # gRPC follows http_proxy even to the machine it runs on.
         options.append(("grpc.enable_http_proxy", 0))
     if not credentials.tls:

@@ -284,7 +284,7 @@ class ManagedServer:
 
         if self._client is None or self._client.address != instance.grpc:
             self._disconnect()
-            self._client = GrpcClient(instance.grpc)
+            self._client = GrpcClient(instance.grpc, direct=True)
         return self._client
 
     def _disconnect(self) -> None:

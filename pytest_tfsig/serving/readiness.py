@@ -18,7 +18,7 @@ _SECONDS = 2.0
 def listens(instance: Instance) -> bool:
     """Whether the server answers at all; that it knows no model of an odd name is an answer."""
     try:
-        with GrpcClient(instance.grpc) as client:
+        with GrpcClient(instance.grpc, direct=True) as client:
             client.status(_NOBODY, timeout=_SECONDS)
     except ServingError as error:
         if error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):

@@ -139,9 +139,10 @@ class RemoteServer:
                 client.status(_NOBODY)
             except ServingError as error:
                 if error.code in _UNREACHABLE:
+                    tls = "TFSIG_CA is its authority's" if self.credentials.tls else "it wants no TLS, as TFSIG_CA sets"
                     return (
-                        f"No model server answers at {self.grpc_address} ({error.message}): check the address, and "
-                        "that it is the gRPC port."
+                        f"No model server answers at {self.grpc_address} ({error.message}): check the address, that it "
+                        f"is the gRPC port, and that {tls}."
                     )
         if self.rest_url is None:
             return None

@@ -77,7 +77,12 @@ class ServedModel:
         if self._grpc is None or self._grpc.address != address:
             if self._grpc is not None:
                 self._grpc.close()
-            self._grpc = GrpcClient(address, credentials=self.server.credentials, timeout=self._timeout)
+            self._grpc = GrpcClient(
+                address,
+                credentials=self.server.credentials,
+                timeout=self._timeout,
+                direct=self.server.kind != "remote",
+            )
         return self._grpc
 
     @property

@@ -164,6 +164,19 @@ def test_headers_go_with_every_request(fake):
     assert fake.requests[0][2]["tenant"] == "a"
 
 
+def test_what_is_reached_directly_is_reached_without_the_environment_s_proxy(fake, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    fake.grpc_answers["Predict"] = echo
+    elsewhere = f"0.0.0.0:{fake.grpc_port}"  # this machine, by an address that does not say so
+    with GrpcClient(elsewhere, direct=True) as client:
+        assert client.call("Predict", b"") == b""
+    with GrpcClient(elsewhere) as client, pytest.raises(ServingError, match="UNAVAILABLE"):
+        client.call("Predict", b"", timeout=5)
+    with GrpcClient(fake.grpc_address) as client:
+        assert client.call("Predict", b"") == b""
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl writes this test's certificates")
 def test_tls_with_a_custom_authority_and_a_client_certificate(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"

@@ -40,6 +40,7 @@ def server_of(fake, *, rest=True):
         grpc_address=fake.grpc_address,
         rest_url=fake.rest_url if rest else None,
         credentials=None,
+        kind="embedded",
         description="fake server",
         logs=lambda: "log",
     )
@@ -124,7 +125,7 @@ def test_the_official_stub_works_without_the_tensorflow_package(fake):
 import sys
 from types import SimpleNamespace
 from pytest_tfsig.serving import ServedModel
-server = SimpleNamespace(grpc_address={fake.grpc_address!r}, rest_url=None, credentials=None, description="fake")
+server = SimpleNamespace(kind="remote", grpc_address={fake.grpc_address!r}, rest_url=None, credentials=None)
 model = ServedModel(server, "m", signatures={{}})
 stub = model.stub()
 from tensorflow_serving.apis import predict_pb2
