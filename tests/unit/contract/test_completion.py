@@ -4,8 +4,10 @@ import pytest
 
 from pytest_tfsig import contract, savedmodel
 from pytest_tfsig.contract import Contract, Feature, Probabilities, Signature, Tensor
+from pytest_tfsig.contract.completion import is_shared_axis
 from pytest_tfsig.errors import ContractError
 from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
+from pytest_tfsig.savedmodel.specs import Meaning
 
 
 def spec(inputs, outputs, method="predict", dtype="float32"):
@@ -166,3 +168,123 @@ def test_contracts_that_cannot_be_completed(stated, message):
 def test_a_method_that_nothing_serves():
     with pytest.raises(ContractError, match='"s" has the method "mine", which nothing serves'):
         Contract().completed({"s": spec({}, {}, "mine")})
+
+
+def told(dtype="int32", shape=(None,), **meaning):
+    """One input of which the graph tells what its values are."""
+    own = TensorSpec("x", dtype, shape, meaning=Meaning(**meaning))
+    return SignatureSpec("s", "predict", {"x": own}, {"y": TensorSpec("y", "float32", (None,))})
+
+
+@pytest.mark.parametrize(
+    ("own", "tensor"),
+    [
+        (told(table_size=10), Tensor("int32", ["batch"], min=0, max=9)),
+        (told("int8", table_size=1000), Tensor("int8", ["batch"], min=0, max=127)),
+        (told("float32", table_size=1000), Tensor("float32", ["batch"], min=0, max=999)),
+        (told(shape=None, table_size=1), Tensor("int32", None, min=0, max=0)),
+        (told("string", image="png"), Tensor("string", ["batch"], image="png")),
+        (told("string", shape=None, image="jpeg"), Tensor("string", None, image="jpeg")),
+    ],
+)
+def test_what_the_graph_takes_values_for_bounds_them(own, tensor):
+    assert Contract().completed({"s": own}).signatures["s"].inputs["x"] == tensor
+
+
+@pytest.mark.parametrize(
+    ("stated", "own", "expected"),
+    [
+        (Tensor("int32"), told(table_size=10), {"min": 0, "max": 9}),
+        (Tensor("int32", min=3), told(table_size=10), {"min": 3, "max": 9}),
+        (Tensor("int32", min=9), told(table_size=10), {"min": 9, "max": 9}),
+        (Tensor("int32", min=10), told(table_size=10), {"min": 10, "max": None}),
+        (Tensor("int32", max=20), told(table_size=10), {"min": None, "max": 20}),
+        (Tensor("int64"), told(table_size=10), {"min": None, "max": None}),
+        (Tensor("int32", values=[1, 2]), told(table_size=10), {"min": None, "max": None, "values": (1, 2)}),
+        (Tensor("int32", strategy="my:draw"), told(table_size=10), {"min": None, "max": None}),
+        (Tensor("string"), told("string", image="png"), {"image": "png"}),
+        (Tensor("string", image="jpeg"), told("string", image="png"), {"image": "jpeg"}),
+        (Tensor("string", encoding="utf-8"), told("string", image="png"), {"image": None, "encoding": "utf-8"}),
+        (Tensor("string", strategy="my:draw"), told("string", image="png"), {"image": None}),
+        (Tensor("string", values=["a"]), told("string", image="png"), {"image": None, "values": (b"a",)}),
+        (Tensor("string", features={}), told("string", image="png"), {"image": None, "features": {}}),
+    ],
+)
+def test_what_is_stated_goes_before_what_the_graph_tells(stated, own, expected):
+    found = completed(Signature("s", {"x": stated}), own).inputs["x"]
+    assert found.shape == ("batch",)
+    assert {key: getattr(found, key) for key in expected} == expected
+
+
+def test_an_input_that_the_model_has_not_stays_as_it_is_stated():
+    found = completed(Signature("s", {"x": Tensor("float32"), "z": Tensor("int32")}), OWN)
+    assert found.inputs["z"] == Tensor("int32")
+    assert found.inputs["x"].shape == ("batch", 8)
+
+
+def test_a_batch_has_the_name_that_all_stated_tensors_lead_with():
+    both = Signature("s", {"x": Tensor("float32", ["n", 8])}, {"y": Tensor("float32", ["m", 3])})
+    assert shapes(completed(both, OWN)) == [{"x": ("n", 8)}, {"y": ("m", 3)}]
+    scalar = Signature("s", {"x": Tensor("float32", ["n", 8]), "k": Tensor("int32", [])})
+    assert shapes(completed(scalar, OWN))[1] == {"y": ("n", 3)}
+    fixed = Signature("s", {"x": Tensor("float32", [4, 8])})
+    assert shapes(completed(fixed, OWN))[1] == {"y": ("batch", 3)}
+
+
+@pytest.mark.parametrize(
+    ("spec_of", "feature"),
+    [
+        (FeatureSpec("a", "int64", (2, 3)), Feature("int64", [2, 3])),
+        (FeatureSpec("a", "int64", (None, 3)), Feature("int64", [0, 3])),
+        (FeatureSpec("a", "int64", (2,), "fixed", (1, 2)), Feature("int64", [2], default=[1, 2])),
+        (FeatureSpec("a", "string", (), image="png"), Feature("string", [], image="png")),
+        (FeatureSpec("a", "int64", (None, 3), "variable"), Feature("int64", [3], kind="variable")),
+        (FeatureSpec("a", "int64", (None,), "variable"), Feature("int64", None, kind="variable")),
+        (FeatureSpec("a", "int64", None, "ragged"), Feature("int64", None, kind="ragged")),
+    ],
+)
+def test_a_feature_is_stated_as_the_graph_parses_it(spec_of, feature):
+    own = SignatureSpec(
+        "s",
+        "predict",
+        {"e": TensorSpec("e", "string", None, features={"a": spec_of})},
+        {"y": TensorSpec("y", "float32", ())},
+    )
+    inferred = Contract().completed({"s": own}).signatures["s"].inputs["e"]
+    assert inferred == Tensor("string", None, features={"a": feature})
+
+
+def test_remarks_say_why_an_inferred_contract_says_more_than_its_signatures():
+    tensors = {
+        "ids": TensorSpec("ids", "int32", (None, None), meaning=Meaning(table_size=9, source="looks it up in a table")),
+        "mask": TensorSpec("mask", "int32", (None, None)),
+        "scan": TensorSpec("scan", "string", (None,), meaning=Meaning(image="png", source="decodes it as PNG")),
+    }
+    own = SignatureSpec("s", "predict", tensors, {})
+    assert contract.remarks({"s": own, "t": spec({"x": (None, None)}, {})}) == {
+        ("s", "inputs", "ids"): "min and max: the graph looks it up in a table.",
+        ("s", "inputs", "scan"): "image: the graph decodes it as PNG.",
+        ("s", "dims", "dim_1"): (
+            'dim_1: "ids" and "mask" are taken to be equally long, which the SavedModel does not say; write "?" or a '
+            "name of its own where one may differ."
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"), [("dim_0", True), ("dim_12", True), ("dim_", False), ("dim_1x", False), ("xdim_1", False)]
+)
+def test_the_names_of_shared_axes_are_told_from_others(name, shared):
+    assert is_shared_axis(name) is shared
+
+
+def test_what_cannot_be_completed_says_so_in_full():
+    with pytest.raises(ContractError) as raised:
+        completed(Signature("s", {"z": Tensor(min=0)}), OWN)
+    assert str(raised.value) == (
+        "contract: signatures.s.inputs.z: it states no dtype and the SavedModel has no such tensor to take it from; "
+        "state one."
+    )
+    with pytest.raises(ContractError) as raised:
+        completed(Signature("s", {}, {"z": Tensor()}), OWN)
+    assert str(raised.value).startswith("contract: signatures.s.outputs.z: it states no dtype")
