@@ -187,6 +187,7 @@ class Session:
             seed=self._settings(self._models.of(target), signature).seed,
             contract_file="" if target.file is None else str(target.file.absolute()),
             contract_sha256=_sha256_of(target.file),
+            baseline_sha256=self._released_sha256(self._models.of(target)) if check.against_baseline else "",
             consumer=target.consumer,
             pending=target.contract.pending,
             **told,
@@ -231,19 +232,32 @@ class Session:
         subject.pytest_line = pytest_line
         return subject
 
-    def _baseline(self, model: Model) -> checks.Baseline | None:
-        """Returns the released version, to be served when a check asks for it."""
-        path = self.options.baseline
-        if path is None:
+    def _released(self, model: Model) -> Target | None:
+        """Returns the released version as a target of its own; None where none was given."""
+        if self.options.baseline is None:
             return None
         # A name of its own: both versions are served at once, and may even be the same directory.
         name = None if self.options.is_remote else f"{model.identity.name}-baseline"
-        target = Target(path, Contract(), name)
+        return Target(self.options.baseline, Contract(), name)
+
+    def _baseline(self, model: Model) -> checks.Baseline | None:
+        """Returns the released version, to be served when a check asks for it."""
+        target = self._released(model)
+        if target is None:
+            return None
         try:
             version, specs = self._models.of(target).identity.version, self._models.specs(target)
         except TfsigError as error:
-            raise UsageError(f"no released version at --tfsig-baseline {path}: {error}") from None
-        return checks.Baseline(path, version, specs, lambda: self._models.served(target))
+            raise UsageError(f"no released version at --tfsig-baseline {target.model}: {error}") from None
+        return checks.Baseline(target.model, version, specs, lambda: self._models.served(target))
+
+    def _released_sha256(self, model: Model) -> str:
+        """Returns the released version's digest; "" where no files of it are seen."""
+        target = self._released(model)
+        try:
+            return "" if target is None else self._models.of(target).identity.sha256
+        except TfsigError:  # the check has said so
+            return ""
 
     def _settings(self, model: Model, signature: str) -> checks.Settings:
         return checks.Settings(

@@ -27,6 +27,9 @@ def add(commands: Commands) -> None:
         help="a contract, or a folder of them, that must have been judged; may be repeated (default: those that the "
         "verdict names, and those beside them)",
     )
+    verify.add_argument(
+        "--baseline", metavar="PATH", help="the released SavedModel that the model must have been compared with"
+    )
     verify.add_argument("--server", choices=("container", "binary", "embedded"), help="what must have served the model")
     verify.add_argument("--image", metavar="IMAGE@sha256:DIGEST", help="the image that must have served the model")
     verify.add_argument(
@@ -55,7 +58,9 @@ def _run(arguments: argparse.Namespace) -> int:
         expected["server.identity"] = arguments.image
     if arguments.server is not None:
         expected["server.kind"] = arguments.server
-    found = blessing.verify(arguments.verdict, arguments.model, arguments.contract, expected)
+    found = blessing.verify(
+        arguments.verdict, arguments.model, arguments.contract, expected, baseline=arguments.baseline
+    )
     for refusal in found.refusals:
         print(f"refused: {refusal}")  # noqa: T201 - the command's output
     if not found.refusals:

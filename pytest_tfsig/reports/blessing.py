@@ -79,6 +79,7 @@ class _Verdict(msgspec.Struct):
     verdict: str
     models: list[_Model]
     contracts: list[_Contract]
+    baselines: list[str]
     server: _Server
     run: _Run
     seeds: dict[str, int | None]
@@ -110,6 +111,7 @@ def write(folder: Path, report: Mapping[str, Any], results: Sequence[Result], ru
         "created": environment.get("created", ""),
         "models": [{key: model[key] for key in ("name", "version", "sha256")} for model in report["models"]],
         "contracts": _contracts(folder, results),
+        "baselines": sorted({result.baseline_sha256 for result in results} - {""}),
         "server": {key: report["server"].get(key, "") for key in ("kind", "identity")},
         "run": {"exit_code": run.exit_code, "left_out": list(run.left_out)},
         "seeds": {_subject(result): result.seed for result in results},
@@ -160,7 +162,12 @@ class Verification:
 
 
 def verify(
-    verdict: str, model: str, contracts: Sequence[str] = (), expected: Mapping[str, str] | None = None
+    verdict: str,
+    model: str,
+    contracts: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
+    *,
+    baseline: str | None = None,
 ) -> Verification:
     """Compares a blessing with what is about to be released.
 
@@ -170,6 +177,7 @@ def verify(
         contracts: The contract files, or folders of them, that must have been judged, all of them and no others;
             empty: those that the blessing names, where they lie, and those beside them for the same model.
         expected: What else must be as it was, by dotted key: `server.identity`, `versions.tensorflow`.
+        baseline: The SavedModel that the model must have been compared with; None: that does not matter.
 
     Raises:
         UsageError: The file is no verdict.json, or a folder holds no contracts.
@@ -190,6 +198,8 @@ def verify(
     if not blessed:
         refusals.append(_another_model(found, model, sha256))
     refusals += _not_as_given(found, contracts) if contracts else _changed_contracts(file, found)
+    if baseline is not None:
+        refusals += _another_baseline(found, baseline)
     report = file.parent / found.report.file
     if report.is_file() and _sha256(report) != found.report.sha256:
         refusals.append(f"{report} is not the report that it was written with.")
@@ -238,6 +248,15 @@ def _another_model(found: _Verdict, model: str, sha256: str) -> str:
         )
     known = ", ".join(f"{one.title} ({one.sha256[:12]}…)" for one in found.models)
     return f"it is for another model: {known or 'none'}; {model} is {sha256[:12]}…."
+
+
+def _another_baseline(found: _Verdict, baseline: str) -> list[str]:
+    sha256 = digest(resolve(baseline).directory)
+    if found.baselines == [sha256]:
+        return []
+    known = ", ".join(f"{one[:12]}…" for one in found.baselines)
+    how = f"was compared with {known}" if known else "was compared with no released version (--tfsig-baseline)"
+    return [f"the model {how}; {baseline} is {sha256[:12]}…."]
 
 
 def _not_as_given(found: _Verdict, given: Sequence[str]) -> list[str]:

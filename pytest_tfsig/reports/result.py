@@ -63,6 +63,7 @@ class Result:
         seed: What the check's inputs were drawn from; None where none could be drawn.
         contract_file: The file that states the contract; "" where it is inferred.
         contract_sha256: Of that file as it was judged.
+        baseline_sha256: Digest of the released version that the check compared with; "" where it compares with none.
         expected: What the contract says, in the terms of the check.
         actual: What was seen instead.
         advice: What to do, where the cause is known.
@@ -89,6 +90,7 @@ class Result:
     seed: int | None = None
     contract_file: str = ""
     contract_sha256: str = ""
+    baseline_sha256: str = ""
     expected: str = ""
     actual: str = ""
     advice: str = ""

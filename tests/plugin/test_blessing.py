@@ -29,10 +29,10 @@ def gate(suite, pytester, models, capsys):
     pytester.makefile(".tfsig.toml", classifier=FILE)
     model = models("classifier") / "1"
 
-    def gate(*arguments):
+    def gate(*arguments, verify=()):
         suite.run(f"--tfsig-model={model}", "--tfsig-report=report", "--tfsig-max-examples=10", *arguments)
         capsys.readouterr()
-        code = main(["verify-blessing", str(pytester.path / "report" / "verdict.json"), str(model)])
+        code = main(["verify-blessing", str(pytester.path / "report" / "verdict.json"), str(model), *verify])
         return code, capsys.readouterr().out
 
     return gate
@@ -47,6 +47,16 @@ def test_a_whole_run_is_blessed_and_a_part_is_not(gate, workers):
     )
     assert gate(*workers, "-k", "outputs") == (1, left_out)
     assert gate(*workers, "classifier.tfsig.toml::serving_default-outputs") == (1, left_out)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_a_run_is_bound_to_the_released_version_that_it_compared_with(gate, models, workers):
+    released = models("classifier") / "2"
+    verify = [f"--baseline={released}"]
+    assert gate(f"--tfsig-baseline={released}", *workers, verify=verify) == (0, "blessed: classifier/1\n")
+    code, said = gate(*workers, verify=verify)
+    assert code == 1
+    assert said.startswith("refused: the model was compared with no released version")
 
 
 def test_a_run_in_which_another_test_failed_is_not_blessed(gate, pytester):

@@ -35,13 +35,23 @@ def verdict(tmp_path, model, contract):
     return bless(tmp_path / "report", model, contract)
 
 
-def bless(folder, model, contract, outcome="pass", *, sha256=None, identity="tensorflow/serving@sha256:abc", **run):
+def bless(
+    folder,
+    model,
+    contract,
+    outcome="pass",
+    *,
+    sha256=None,
+    baseline="",
+    identity="tensorflow/serving@sha256:abc",
+    **run,
+):
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text("{}")
     judged = ModelIdentity(str(model), "classifier", 1, digest(model) if sha256 is None else sha256)
     result = Result(
         judged, "serving_default", "outputs", outcome, seed=7, contract_file=str(contract),
-        contract_sha256=blessing._sha256(contract), consumer="search",
+        contract_sha256=blessing._sha256(contract), consumer="search", baseline_sha256=baseline,
     )  # fmt: skip
     report = {
         "verdict": outcome,
@@ -70,6 +80,26 @@ def test_a_verdict_says_what_it_is_bound_to(verdict, model):
     assert document["run"] == {"exit_code": 0, "left_out": []}
     assert document["versions"] == {"python": "3.12.1", "tensorflow": "2.20.0"}
     assert document["server"]["identity"] == "tensorflow/serving@sha256:abc"
+
+
+def test_the_released_version_may_be_asked_for(tmp_path, model, contract, capsys):
+    released = tmp_path / "released"
+    shutil.copytree(model, released)
+    (released / "assets.extra").mkdir()
+    (released / "assets.extra" / "note").write_text("the one in production")
+    arguments = ["verify-blessing", str(tmp_path / "report" / "verdict.json"), str(model), f"--baseline={released}"]
+    bless(tmp_path / "report", model, contract, baseline=digest(released))
+    assert main(arguments) == 0
+    bless(tmp_path / "report", model, contract, baseline=digest(model))
+    assert main(arguments) == 1
+    bless(tmp_path / "report", model, contract)
+    assert main(arguments) == 1
+    there = f"{released} is {digest(released)[:12]}…."
+    assert capsys.readouterr().out.splitlines() == [
+        "blessed: classifier/1",
+        f"refused: the model was compared with {digest(model)[:12]}…; {there}",
+        f"refused: the model was compared with no released version (--tfsig-baseline); {there}",
+    ]
 
 
 def test_the_blessed_model_passes(verdict, model, contract, capsys):
