@@ -232,4 +232,4 @@ def distance(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(all="ignore"):
         wide_one, wide_other = widened(one), widened(other)
         same = (wide_one == wide_other) | (np.isnan(wide_one) & np.isnan(wide_other))
-        return np.where(same, 0.0, np.nan_to_num(np.abs(wide_one - wide_other), nan=np.inf))
+        return np.where(same, 0.0, np.nan_to_num(np.abs(wide_one - wide_other), nan=np.inf, posinf=np.inf))
