@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -166,11 +166,17 @@ def _real_path(inner: str, table: Mapping[str, Any], form: type[msgspec.Struct])
 
 
 def _offending_key(table: Mapping[str, Any], path: list[str | int], form: type[msgspec.Struct]) -> str:
-    """Return the first of the user's keys whose value alone does not convert."""
+    """Return the first of the user's keys at a path whose value alone does not convert."""
     field = next(field for field in msgspec.structs.fields(form) if field.name == path[0])
-    for key, value in table[str(path[0])].items():
+    there: Any = table
+    for step in path:
+        there = there[step]
+    for key, value in there.items():
+        alone: Any = {key: value}
+        for step in reversed(path[1:]):
+            alone = [alone] if isinstance(step, int) else {step: alone}
         try:
-            msgspec.convert({key: value}, field.type)
+            msgspec.convert(alone, field.type)
         except msgspec.ValidationError:
             return str(key)
     raise AssertionError(path)
@@ -302,7 +308,11 @@ def _dataclass(form: type[_T], stated: Mapping[str, Any], path: KeyPath) -> _T:
         built: _T = at(path, partial(msgspec.convert, stated, form))
     except msgspec.ValidationError as error:
         what, inner = _told(error)
-        raise KeyedError((*path, *re.findall(r"\w+", inner)), f"{_in_toml_words(what)}.") from None
+        keys = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\w+", inner))
+        if what.startswith("Invalid enum value"):
+            words = get_args(get_type_hints(form)[str(keys[0])])
+            raise KeyedError((*path, *keys), f"{stated[str(keys[0])]!r} is none of {choices(words)}.") from None
+        raise KeyedError((*path, *keys), f"{_in_toml_words(what)}.") from None
     return built
 
 

@@ -127,6 +127,120 @@ def test_each_error_names_file_and_key(text, message):
     assert str(raised.value).startswith(f"f.toml: {message}")
 
 
+KINDS = "argmax, monotone, padding_invariant or permutation_invariant"
+F = X + "features = {a = {dtype = 'string', "
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x =", "not TOML: Invalid value (at end of document)."),
+        ("consumer = ' '", "consumer: empty; write whose contract it is or remove the key."),
+        ("consumer = 3", "consumer: expected text, got a whole number."),
+        ("pending = 'yes'", "pending: expected true or false, got text."),
+        ("[signatures.s.dims]\n'a b' = [1, 'x']", 'signatures.s.dims."a b"[1]: expected a whole number, got text.'),
+        (S + "dims = 3", "signatures.s.dims: expected a table, got a whole number."),
+        (S + "latency = [3]", "signatures.s.latency[0]: expected a table, got a whole number."),
+        (S + "checks = {a = true, b = [1]}", "signatures.s.checks.b: expected true or false or a table, got a list."),
+        (X + "min = 2020-01-01", "signatures.s.inputs.x.min: expected a number, got date."),
+        (X + "shape = [1, 1.5]", "signatures.s.inputs.x.shape[1]: expected a whole number or text, got a number."),
+        (X + "shape = [true]", "signatures.s.inputs.x.shape[0]: expected a whole number or text, got true or false."),
+        (
+            X + "values = [1, [1]]",
+            "signatures.s.inputs.x.values[1]: expected true or false or a number or text or a table, got a list.",
+        ),
+        (X + "values = [{b64 = 3}]", "signatures.s.inputs.x.values[0].b64: expected text, got a whole number."),
+        (
+            X + "values = ['a', {b64 = '', c = 3}]",
+            "signatures.s.inputs.x.values[1].c: expected text, got a whole number.",
+        ),
+        (
+            X + "probabilities = 3",
+            "signatures.s.inputs.x.probabilities: expected true or false or a table, got a whole number.",
+        ),
+        (
+            X + "probabilities = {axis = 'q'}",
+            "signatures.s.inputs.x.probabilities.axis: expected a whole number, got text.",
+        ),
+        (
+            X + "features = {a = 1}",
+            'signatures.s.inputs.x.features.a: 1 is not a table; write { dtype = "float32", shape = [] }.',
+        ),
+        (F + "shape = ['b']}}", "signatures.s.inputs.x.features.a.shape[0]: expected a whole number, got text."),
+        (F + "min = 'q'}}", "signatures.s.inputs.x.features.a.min: expected a number, got text."),
+        (F + "default = [{b64 = '!'}]}}", 'signatures.s.inputs.x.features.a.default[0].b64: "!" is not base64.'),
+        (
+            F + "values = [{b64 = 'YQ=='}, {b65 = 'x'}]}}",
+            'signatures.s.inputs.x.features.a.values[1].b65: unknown key; did you mean "b64"?',
+        ),
+        (
+            F + "values = [{b64 = 3}]}}",
+            "signatures.s.inputs.x.features.a.values[0].b64: expected text, got a whole number.",
+        ),
+        (S + "relations = [{}]", f"signatures.s.relations[0].kind: a relation needs a kind; write {KINDS}."),
+        (S + "relations = [{kind = 3}]", f"signatures.s.relations[0].kind: a relation needs a kind; write {KINDS}."),
+        (
+            S + "relations = [{kind = 'x'}]",
+            f'signatures.s.relations[0].kind: "x" is no kind of relation; write {KINDS}.',
+        ),
+        (
+            S + "relations = [{kind = 'argmax', of = 1, output = 'a'}]",
+            "signatures.s.relations[0].of: expected text, got a whole number.",
+        ),
+        (
+            S + "relations = [{kind = 'monotone', input = 'a', output = 'b', direction = 'up'}]",
+            "signatures.s.relations[0].direction: 'up' is none of decreasing or increasing.",
+        ),
+        (
+            S + "relations = [{kind = 'permutation_invariant', input = 'a', outputs = ['b', 1]}]",
+            "signatures.s.relations[0].outputs[1]: expected text, got a whole number.",
+        ),
+        (
+            S + "relations = [{kind = 'padding_invariant', input = 'a', value = true}]",
+            "signatures.s.relations[0].value: expected a number or text, got true or false.",
+        ),
+        (
+            S + "relations = [{kind = 'padding_invariant', input = 'a', axis = 0}]",
+            (
+                "signatures.s.relations[0]: axis = 0 is the batch; the check batch_invariant proves that, name a later "
+                "axis."
+            ),
+        ),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_toml(text, message):
+    with pytest.raises(ContractError) as raised:
+        contract.loads(text, source="f.toml")
+    assert str(raised.value) == f"f.toml: {message}"
+
+
+@pytest.mark.parametrize("text", ["", "[signatures]", "[signatures.s]", "pending = false"])
+def test_a_contract_may_leave_all_of_it_open(text):
+    found = contract.loads(text)
+    assert (found.model, found.source, found.consumer, found.pending) == (None, "contract", "", False)
+    assert found.signatures == ({"s": Signature("s")} if "s]" in text.replace("signatures]", "") else {})
+
+
+def test_a_model_is_found_from_the_directory_that_is_given_and_from_home(monkeypatch):
+    assert contract.loads('model = "a/../b"', directory=Path("/c")).model == Path("/c/b")
+    assert contract.loads('model = "/a"', directory=Path("/c")).model == Path("/a")
+    assert contract.loads('model = "a"').model == Path.cwd() / "a"
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert contract.loads('model = "~/a"', directory=Path("/c")).model == Path("/home/someone/a")
+
+
+def test_bytes_and_features_are_read():
+    text = F + "values = ['é', {b64 = '/w=='}], shape = [2]}, b = {dtype = 'int64', kind = 'ragged'}}"
+    found = contract.loads(text).signatures["s"].inputs["x"].features
+    assert found == {
+        "a": Feature("string", [2], values=["é", b"\xff"]),
+        "b": Feature("int64", None, kind="ragged"),
+    }
+    assert (
+        contract.loads(X + "features = {a = {dtype = 'string'}}").signatures["s"].inputs["x"].features["a"].shape == ()
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
