@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_tfsig.checks.render import is_large
 from pytest_tfsig.checks.violation import Reproduction
+from pytest_tfsig.clients.examples import as_examples
 from pytest_tfsig.clients.rest_values import array_to_json, encode, example_to_json
 from pytest_tfsig.errors import TfsigError
 
@@ -38,7 +39,11 @@ def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduc
     serve = f"tfsig serve {shlex.quote(str(subject.saved_model.path))} --name {shlex.quote(subject.model.name)}"
     if not is_large(inputs):
         return Reproduction(serve, _curl(subject, inputs), _python(subject, inputs), subject.pytest_line)
-    file = _saved(subject.settings.files or Path(tempfile.mkdtemp(prefix="tfsig-inputs-")), inputs)
+    try:
+        file = _saved(subject.settings.files or Path(tempfile.mkdtemp(prefix="tfsig-inputs-")), inputs)
+    except OSError as error:
+        lost = f"# The inputs are too large to print, and could not be kept: {error}"
+        return Reproduction(serve, "", lost, subject.pytest_line)
     snippet = _python(subject, inputs, loaded=_loaded(file, inputs))
     return Reproduction(serve, "", snippet, subject.pytest_line, str(file))
 
@@ -52,9 +57,11 @@ def _curl(subject: Subject, inputs: Mapping[str, Any]) -> str:
                 name: array_to_json(name, _shortest(np.asarray(value))) for name, value in inputs.items()
             }
         else:
-            document["examples"] = [example_to_json(example) for example in inputs["examples"]]
+            document["examples"] = [
+                example_to_json(example) for example in as_examples(inputs["examples"], subject.spec)
+            ]
         body = encode(document).decode()
-    except (TfsigError, TypeError, AttributeError):
+    except TfsigError:
         return ""  # JSON cannot carry these inputs; gRPC can
     url = f"http://localhost:{_REST}/v1/models/{subject.model.name}:{method}"
     return f"curl -d {shlex.quote(body)} {shlex.quote(url)}"
@@ -102,10 +109,14 @@ def _saved(folder: Path, inputs: Mapping[str, Any]) -> Path:
     file = folder / f"inputs-{digest.hexdigest()[:12]}.npz"
     # np.savez takes the names as its own keywords: it refuses an input called "file", and to older NumPy its own
     # `allow_pickle` is an array of that name.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array)
+    try:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
     return file
 
 
