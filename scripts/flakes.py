@@ -1,6 +1,6 @@
 """The tests time and again, each time in another order: a flake, or a test that needs another, shows sooner or later.
 
-    tox run -e flakes -- --runs 20 -m "not slow"
+    tox run -e flakes -- --runs 20 -n 2 -m "not slow"
 
 What does not belong to this script goes to pytest. Ends with 1 if a run failed; its output is kept and named.
 """
