@@ -98,6 +98,11 @@ def test_a_curve_passes_through_the_sample_and_keeps_all_of_its_tail(latencies):
         assert len(curve) == len(answered)
 
 
+def test_a_curve_of_few_requests_has_all_of_them():
+    curve = dataclasses.replace(QUIET, latencies=tuple(range(1, 151))).curve()
+    assert [seconds for seconds, _ in curve] == list(range(1, 151))
+
+
 def test_a_long_curve_has_evenly_spread_points_and_the_hundred_slowest():
     curve = dataclasses.replace(QUIET, latencies=tuple(range(1, 1001))).curve()
     assert [seconds for seconds, _ in curve] == [*range(10, 901, 10), *range(901, 1001)]
