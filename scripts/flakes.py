@@ -32,7 +32,7 @@ def main() -> int:
     failed = 0
     for seed in range(options.seed, options.seed + options.runs):
         log = options.logs / f"{seed}.log"
-        command = [sys.executable, "-m", "pytest", "-q", f"--randomly-seed={seed}", *passed_on]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "randomly", f"--randomly-seed={seed}", *passed_on]
         began = time.monotonic()
         with log.open("wb") as file:
             code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False).returncode

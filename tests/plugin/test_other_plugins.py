@@ -70,13 +70,19 @@ def test_the_last_failure_is_selected_again(suite):
 @pytest.mark.usefixtures("broken")
 def test_verdicts_do_not_depend_on_the_order(suite, pytester):
     def verdicts():
-        return {entry["check"]: (entry["verdict"], entry["falsifying"]) for entry in suite.report()["results"]}
+        return [(entry["check"], entry["verdict"], entry["falsifying"]) for entry in suite.report()["results"]]
 
     suite.run("--tfsig-report=report")
     in_order = verdicts()
+    orders = {tuple(check for check, *_ in in_order)}
+    for seed in range(3):
+        suite.run("--tfsig-report=report", "-p", "randomly", f"--randomly-seed={seed}")
+        orders.add(tuple(check for check, *_ in verdicts()))
+        assert sorted(verdicts(), key=str) == sorted(in_order, key=str)
+    assert len(orders) > 1
     pytester.makeconftest("def pytest_collection_modifyitems(items):\n    items.reverse()\n")
     suite.run("--tfsig-report=report")
-    assert verdicts() == in_order
+    assert verdicts() == in_order[::-1]
 
 
 @pytest.mark.usefixtures("sound")
