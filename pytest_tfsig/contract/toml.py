@@ -186,25 +186,23 @@ def _in_toml_words(what: str) -> str:
     missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
     if missing is not None:
         return f'the key "{missing[1]}" is missing'
-    for python, toml in (
-        ("`object`", "a table"),
-        ("`array`", "a list"),
-        ("`str`", "text"),
-        ("`int`", "a whole number"),
-        ("`float`", "a number"),
-        ("`bool`", "true or false"),
-        ("`null`", "nothing"),
-    ):
-        what = what.replace(python, toml)
     what = re.sub(r"`([^`]*)`", lambda match: " or ".join(_words(match[1])), what)
     return what[:1].lower() + what[1:]
 
 
+_TOML_WORDS: Final = {
+    "object": "a table",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
 def _words(union: str) -> list[str]:
-    union = union.replace("int | float", "float")
-    names = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list"}
-    names["object"] = "a table"
-    return [names.get(name.strip(), name.strip()) for name in union.split("|") if name.strip() != "null"]
+    names = union.replace("int | float", "float").split(" | ")
+    return [_TOML_WORDS.get(name, name) for name in names if name != "null"]
 
 
 def _contract(document: Mapping[str, Any], source: str, directory: Path) -> Contract:

@@ -74,7 +74,7 @@ def _compare(report: Report, old: SignatureSpec, new: SignatureSpec) -> None:
         report.add(rule, "method", "", f"the method was {old.method} and is {new.method}.")
     _compare_inputs(report, old, new)
     _compare_outputs(report, old, new)
-    for name in old.inputs.keys() & new.inputs.keys():
+    for name in sorted(old.inputs.keys() & new.inputs.keys()):
         compare_features(report, old.inputs[name].features, new.inputs[name].features)
 
 

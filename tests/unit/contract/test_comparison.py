@@ -310,3 +310,10 @@ def test_contradictions_in_full(contract, own, sentences):
 def test_a_feature_beside_what_the_graph_parses(feature, parsed, why):
     found = contradictions(examples(x=feature), features(x=parsed))
     assert found == ([] if why is None else [f"inputs.e.features.x: {why}"])
+
+
+@pytest.mark.parametrize("dtype", ["string", "bool", "complex64", "complex128"])
+def test_what_has_no_order_cannot_grow(dtype):
+    contract = Signature("s", {"x": Tensor(dtype)}, {"y": Tensor("float32")}, relations=(Monotone("x", "y"),))
+    own = SignatureSpec("s", "predict", {"x": TensorSpec("x", dtype, None)}, {"y": TensorSpec("y", "float32", None)})
+    assert contradictions(contract, own) == [f'relations[0]: the input "x" is {dtype}, which has no order to grow in.']

@@ -10,6 +10,7 @@ from pytest_tfsig.contract.compatibility import Finding, Ignore, Level, load_ign
 from pytest_tfsig.errors import ContractError
 
 TODAY = date(2026, 3, 1)
+LAST_DAY = "write the last day on which this is accepted: until = 2030-12-31."
 RENAMED = Finding("output-renamed", Level.ERROR, "serving_default", "output", "y", ("grpc",), "renamed.")
 ADDED = Finding("output-added", Level.INFO, "serving_default", "output", "z", ("grpc",), "added.")
 
@@ -36,6 +37,78 @@ def test_entries_that_ran_out_or_match_nothing_are_named():
     expired, useless = sift([RENAMED], [past, unused], TODAY).notes
     assert "output-renamed ran out on 2026-01-01" in expired
     assert 'input-added ("q") matches nothing' in useless
+
+
+def test_what_is_to_be_done_about_an_entry_is_said_in_full():
+    entries = [
+        Ignore("output-renamed", date(2026, 2, 28)),
+        Ignore("input-added", TODAY),
+        Ignore("input-added", TODAY, signature="s"),
+        Ignore("input-added", TODAY, name="q"),
+        Ignore("input-added", TODAY, "s", "q"),
+        Ignore("input-added", TODAY, "s", "q"),
+    ]
+    assert sift([RENAMED], entries, TODAY).notes == (
+        "the ignore list's output-renamed ran out on 2026-02-28: it counts again.",
+        "the ignore list's input-added matches nothing: remove it.",
+        "the ignore list's input-added (s) matches nothing: remove it.",
+        'the ignore list\'s input-added ("q") matches nothing: remove it.',
+        'the ignore list\'s input-added (s "q") matches nothing: remove it.',
+    )
+
+
+def test_the_first_entry_that_is_valid_accepts():
+    past, first, second = (Ignore("output-renamed", date(year, 1, 1)) for year in (2025, 2027, 2028))
+    sifted = sift([RENAMED, ADDED], [past, first, second], TODAY)
+    assert sifted.ignored == ((RENAMED, first),)
+    assert sifted.notes == ("the ignore list's output-renamed ran out on 2025-01-01: it counts again.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ignored = []", 'ignored: unknown key; write [[ignore]] with rule = "output-renamed" and until = 2030-12-31.'),
+        (
+            "ignore = 3",
+            'ignore: not a list of tables; write [[ignore]] with rule = "output-renamed" and until = 2030-12-31.',
+        ),
+        (
+            "ignore = [3]",
+            'ignore: not a list of tables; write [[ignore]] with rule = "output-renamed" and until = 2030-12-31.',
+        ),
+        ("[[ignore]]\nrule = 3", "ignore[0].rule: 3 is not text."),
+        ("[[ignore]]\nsignature = 3", "ignore[0].signature: 3 is not text."),
+        ("[[ignore]]\nreason = 3", "ignore[0].reason: 3 is not text."),
+        ("[[ignore]]\nreasons = ''", 'ignore[0].reasons: unknown key; did you mean "reason"?'),
+        (
+            "[[ignore]]\nrule = 'output-remove'",
+            'ignore[0].rule: "output-remove" is no rule; did you mean "output-removed"?',
+        ),
+        (
+            "[[ignore]]\nrule = 'output-removed'",
+            f'ignore[0].until: the key "until" is missing; {LAST_DAY}',
+        ),
+        (
+            "[[ignore]]\nrule = 'output-removed'\nuntil = 'soon'",
+            f"ignore[0].until: 'soon' is not a date; {LAST_DAY}",
+        ),
+    ],
+)
+def test_a_malformed_list_says_where_what_and_what_to_write(tmp_path, text, message):
+    file = tmp_path / "accepted.toml"
+    file.write_text(text)
+    with pytest.raises(ContractError) as raised:
+        load_ignores(file)
+    assert str(raised.value) == f"{file}: {message}"
+
+
+def test_a_list_is_read_with_every_key_as_utf_8(tmp_path):
+    file = tmp_path / "accepted.toml"
+    file.write_bytes('[[ignore]]\nrule = "input-added"\nuntil = 2026-03-01\nsignature = "ü"\n'.encode() * 2)
+    assert load_ignores(str(file)) == (Ignore("input-added", TODAY, signature="ü"),) * 2
+    file.write_bytes(b'reason = "\xff"')
+    with pytest.raises(ContractError, match="not TOML: "):
+        load_ignores(file)
 
 
 def test_an_entry_that_was_renewed_counts():

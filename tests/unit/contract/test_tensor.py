@@ -145,3 +145,94 @@ def test_shapes_for_people():
     assert shape_text(("batch", 8, None)) == "[batch, 8, ?]"
     assert shape_text(()) == "[]"
     assert shape_text(None) == "any rank"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Feature("int32"), "a tf.Example carries float32, int64, string, never int32."),
+        (lambda: Feature("float32", kind="sparse"), 'kind = "sparse" is none of fixed, variable and ragged.'),
+        (
+            lambda: Feature("float32", ["batch", 2]),
+            "shape = [batch, 2]: a feature's sizes are numbers; use kind for a length that varies.",
+        ),
+        (
+            lambda: Feature("float32", [None]),
+            "shape = [?]: a feature's sizes are numbers; use kind for a length that varies.",
+        ),
+        (lambda: Feature("float32", None), "a fixed feature needs a shape; [] is a single value."),
+        (lambda: Feature("float32", values=[2], max=1), "values: 2 lies outside min and max."),
+        (lambda: Feature("float32", values=[0], min=1), "values: 0 lies outside min and max."),
+        (lambda: Feature("float32", default=["a"]), "default: 'a' is not of dtype float32."),
+        (
+            lambda: ProbabilityRule(axis=1.5),
+            "probabilities: axis = 1.5 is not a whole number; -1 is the last axis.",
+        ),
+        (lambda: ProbabilityRule(atol="x"), "probabilities: atol = 'x' is not a number from 0 to below 1."),
+        (lambda: ProbabilityRule(atol=True), "probabilities: atol = True is not a number from 0 to below 1."),
+        (lambda: Tensor(finite=1), "finite = 1 is neither true nor false."),
+        (
+            lambda: Tensor("int8", finite=False),
+            "finite = false says that NaN is allowed, but int8 has none; remove it.",
+        ),
+        (
+            lambda: Tensor("float32", features={}),
+            "features describe serialized tf.Examples of dtype string, but the dtype is float32.",
+        ),
+        (
+            lambda: Tensor(features={}, encoding="utf-8"),
+            "features contradict encoding and image: a tf.Example is neither text nor an image.",
+        ),
+        (lambda: Tensor(features={"x": 1}), 'feature "x" is 1; write Feature(dtype, shape).'),
+        (
+            lambda: Tensor(strategy="nothing"),
+            'strategy = "nothing" does not name a function; write "module:function".',
+        ),
+        (lambda: Tensor("int8", probabilities=True), "probabilities are floats, but the dtype is int8."),
+        (lambda: Tensor(shape=[3], probabilities=ProbabilityRule(1)), "probabilities: axis 1 is not an axis of [3]."),
+        (lambda: Tensor(shape=[3], probabilities=ProbabilityRule(-2)), "probabilities: axis -2 is not an axis of [3]."),
+        (lambda: Tensor(shape=[]), None),
+        (lambda: Tensor(shape=b"ab"), "shape = b'ab' is not a list; write shape = [\"batch\", 8, 8]."),
+        (lambda: Tensor(shape=3), 'shape = 3 is not a list; write shape = ["batch", 8, 8].'),
+        (lambda: Tensor(shape=[-1]), 'shape = [-1]: -1 is not a dimension; write "?" for any size.'),
+        (
+            lambda: Tensor(shape=[2, -2]),
+            'shape = [2, -2]: -2 is not a dimension; a dimension is a size, a name such as "batch", or "?".',
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_tensor_is_said_in_full(make, message):
+    if message is None:
+        assert make().shape == ()
+        return
+    with pytest.raises(ContractError) as raised:
+        make()
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("dtype", "atol"),
+    [
+        ("float64", 1e-9),
+        ("float32", 1e-5),
+        ("float16", 5e-3),
+        ("bfloat16", 4e-2),
+        ("float8_e5m2", 0.25),
+        (None, None),
+    ],
+)
+def test_probabilities_sum_to_one_as_nearly_as_their_dtype_can(dtype, atol):
+    assert Tensor(dtype, probabilities=True).probabilities == ProbabilityRule(-1, atol)
+    assert Tensor(dtype, probabilities=ProbabilityRule(0, 0.125)).probabilities == ProbabilityRule(0, 0.125)
+    assert Tensor(dtype, probabilities=False).probabilities is None
+
+
+def test_what_a_tensor_may_be():
+    assert Tensor("float32", [0, 3], probabilities=ProbabilityRule(-2)).shape == (0, 3)
+    assert Tensor("complex64", finite=False).finite is False
+    assert Tensor(finite=False).dtype is None
+    assert Tensor(strategy="my.module:draw_1").strategy == "my.module:draw_1"
+    assert Tensor("string", features={"x": Feature("int64")}).features == {"x": Feature("int64")}
+    assert Feature("string", image="png", values=None).image == "png"
+    assert Feature("float32", [0]).shape == (0,)
+    assert Feature("int64", [2], kind="ragged", min=1, max=1).required is False
