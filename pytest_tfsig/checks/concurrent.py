@@ -75,8 +75,7 @@ def concurrent(subject: Subject, *, threads: int = 0, rtol: float | None = None,
 
 def _threads() -> int:
     # TensorFlow Serving admits four requests for each CPU at once.
-    cpus = os.cpu_count() or 1
-    return min(_MOST_THREADS, max(cpus + 1, 3 * cpus))
+    return min(_MOST_THREADS, 3 * (os.cpu_count() or 1))
 
 
 @dataclass(slots=True)
@@ -173,9 +172,7 @@ class _Crowd:
         )  # fmt: skip
 
     def _size(self, number: int) -> int:
-        return sum(
-            len(value) if isinstance(value, list) else int(np.size(value)) for value in self.requests[number].values()
-        )
+        return sum(int(np.size(value)) for value in self.requests[number].values())
 
 
 def _refused(inputs: Mapping[str, Any], error: ServingError) -> Violation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def rejects_invalid(subject: Subject, *, strict: bool = False) -> Outcome:
 def _answered(subject: Subject) -> Mapping[str, Any] | Outcome:
     """Returns a request that the server answers: only beside such a one does a refusal say anything."""
     refusal: ServingError | None = None
-    for case, _ in zip(corner_cases(subject.signature), range(_MOST_TRIED), strict=False):
+    for case in itertools.islice(corner_cases(subject.signature), _MOST_TRIED):
         observation = subject.observe(case.inputs)
         if observation.error is None and _size(case.inputs):
             return case.inputs
@@ -88,7 +89,7 @@ def _answered(subject: Subject) -> Mapping[str, Any] | Outcome:
 
 
 def _size(inputs: Mapping[str, Any]) -> int:
-    return min((len(value) if isinstance(value, list) else np.size(value) for value in inputs.values()), default=0)
+    return min((int(np.size(value)) for value in inputs.values()), default=0)
 
 
 def _has_rows(subject: Subject, inputs: Mapping[str, Any]) -> bool:

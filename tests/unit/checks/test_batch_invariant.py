@@ -302,3 +302,15 @@ def test_tf_examples_are_told_apart_row_by_row():
     placed = lambda examples: {"outputs": np.arange(len(examples), dtype=np.float32)}  # noqa: E731
     violation = outcome("batch_invariant", placed, regress).violation
     assert len(violation.inputs["examples"]) == 2
+
+
+def test_an_output_that_only_batches_have_is_told():
+    signature = replace(ROWS, outputs={"a": Tensor("float32", ["batch"]), "b": Tensor("float32", ["batch"])})
+
+    def more(inputs):
+        b = {"b": scores(inputs)["y"]} if len(inputs["x"]) > 1 else {}
+        return {"a": scores(inputs)["y"], **b}
+
+    violation = outcome("batch_invariant", more, signature).violation
+    assert violation.sentence == "two answers have different outputs"
+    assert (violation.expected, violation.actual) == ("row 0 in the batch of 2: a, b", "row 0 alone: a")

@@ -123,3 +123,7 @@ def test_what_rounding_explains_is_the_same():
 def test_rounding_is_asked_only_where_answers_differ():
     never = SimpleNamespace(explains=lambda *_: pytest.fail("nothing differs"))
     assert told({"y": f32(1)}, {"y": f32(1)}, rounding=never) is None
+
+
+def test_what_is_the_same_needs_no_explanation():
+    assert told({"y": f32(1, 2)}, {"y": f32(1, 4)}, rounding=explaining(True, True)) is None

@@ -261,3 +261,10 @@ def test_without_the_signature_released_nothing_can_be_compared(baseline, says):
     judged = subject(shifted(0), Signature(inputs=X, outputs=SCORE), baseline=released)
     outcome = run(checks()["drift"], judged)
     assert (outcome.verdict, outcome.message) == ("error", says)
+
+
+def test_a_broken_bound_is_told_before_a_refusal():
+    outcome, *_ = pair(refusing(shifted(5), long), shifted(0), max=1.0)
+    assert outcome.verdict == "fail"
+    assert outcome.details["refused"] > 0
+    assert outcome.message.startswith("output 'y' differs by 5 at most")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_tfsig.checks import Baseline, checks, run
-from pytest_tfsig.contract import Signature, Tensor
+from pytest_tfsig.contract import Feature, Signature, Tensor
 from tests.unit.checks.fakes import FakeModel, refusal, spec_of, subject
 
 X = {"x": Tensor("float32", ["batch", 2], min=-2, max=2)}
@@ -157,3 +157,25 @@ def test_an_input_that_is_new_is_not_sent_to_the_released_version(clock):
     _, sent = judge(clock, steady(0.001), steady(0.001), requests=300, inputs=inputs, known=X)
     assert {frozenset(one) for one in sent["released"]} == {frozenset({"x"})}
     assert {frozenset(one) for one in sent["candidate"]} == {frozenset({"x", "weight"})}
+
+
+def test_tf_examples_go_to_both_as_they_are(clock):
+    signature = Signature(
+        method="regress",
+        inputs={"inputs": Tensor("string", ["batch"], features={"a": Feature("float32", [])})},
+        outputs={"outputs": Tensor("float32", ["batch"])},
+        checks={"no_slower": {"requests": 300, "batch": 2}},
+    )
+    spec = spec_of(signature)
+    sent = []
+
+    def answer(examples):
+        sent.append(len(examples))
+        clock.now += 0.001
+        return {"outputs": np.zeros(len(examples), np.float32)}
+
+    beside = FakeModel(answer, None, spec)
+    judged = subject(answer, signature, baseline=Baseline("/released", 1, {spec.name: spec}, lambda: beside))
+    outcome = run(checks()["no_slower"], judged)
+    assert outcome.verdict == "pass", outcome.message
+    assert sent == [2] * 620

@@ -351,3 +351,19 @@ def test_rows_are_sent_over_rest_where_there_are_rows(shape, rows):
     checks.run(checks.checks()["rejects_invalid"], judged)
     assert (("rest", "rows") in forms) == rows
     assert ("rest", "columns") in forms
+
+
+def test_after_two_deaths_other_inputs_are_still_sent_wrong():
+    judged = None
+
+    def deadly(inputs):
+        if inputs["a"].shape[1:] != (3,):
+            judged.model.server.is_alive = False
+            raise refusal("UNAVAILABLE", "Socket closed")
+        return {"y": np.zeros(2, np.float32)}
+
+    judged = subject(deadly, CONTRACT)
+    result = checks.run(checks.checks()["rejects_invalid"], judged)
+    sound = outcome("rejects_invalid", careful, CONTRACT)
+    assert result.examples == sound.examples == 14
+    assert len(result.details["server_died"]) == 2
