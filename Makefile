@@ -61,7 +61,7 @@ types: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m pip install --quiet --group mutants
-	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/python -m scripts.mutate run $(ARGS)
 	$(BIN)/python -m scripts.mutants
 
 clean:
