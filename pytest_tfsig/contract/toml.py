@@ -264,8 +264,10 @@ def _values(stated: list[Any], path: KeyPath) -> list[Any]:
 
 def _bytes(table: dict[str, str], path: KeyPath) -> bytes:
     _check_keys(table, ["b64"], path)
+    if "b64" not in table:
+        raise KeyedError(path, 'the key "b64" is missing.')
     try:
-        return base64.b64decode(table.get("b64", ""), validate=True)
+        return base64.b64decode(table["b64"], validate=True)
     except ValueError:
         raise KeyedError((*path, "b64"), f'"{table["b64"]}" is not base64.') from None
 

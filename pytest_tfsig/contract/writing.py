@@ -99,7 +99,7 @@ def _comment(remark: str) -> list[str]:
 def _tensor(path: tuple[str, ...], tensor: Tensor, side: str, remark: str | None = None) -> Iterator[str]:
     if tensor.strategy is not None and not isinstance(tensor.strategy, str):
         raise ContractError(f'{dotted(path)}: its strategy is a Python object; name it as "module:function" instead.')
-    keys = _stated(tensor, leave_out=("features", "probabilities"))
+    keys = _stated(tensor, leave_out=("features",))
     if tensor.shape is not None:
         keys["shape"] = ["?" if size is None else size for size in tensor.shape]
     if tensor.values is not None and tensor.encoding is not None:

@@ -1,5 +1,8 @@
 """What a contract leaves open, taken from the SavedModel."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from pytest_tfsig import contract, savedmodel
@@ -74,6 +77,13 @@ def test_what_is_inferred_reads_back_and_contradicts_nothing(models):
         assert contract.loads(contract.dumps(inferred)).signatures == inferred.signatures
         for key, signature in inferred.signatures.items():
             assert contract.contradictions(signature, model.signatures[key]) == []
+
+
+def test_infer_says_what_each_signature_says_and_where_it_is_from():
+    model = SimpleNamespace(path=Path("/m/1"), signatures={"s": OWN})
+    found = contract.infer(model)
+    assert found == Contract(Contract().completed({"s": OWN}).signatures, Path("/m/1"), "/m/1")
+    assert found.source == "/m/1"
 
 
 def test_features_are_inferred(models):

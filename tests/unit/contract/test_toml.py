@@ -150,6 +150,7 @@ F = X + "features = {a = {dtype = 'string', "
             "signatures.s.inputs.x.values[1]: expected true or false or a number or text or a table, got a list.",
         ),
         (X + "values = [{b64 = 3}]", "signatures.s.inputs.x.values[0].b64: expected text, got a whole number."),
+        (X + "values = ['a', {}]", 'signatures.s.inputs.x.values[1]: the key "b64" is missing.'),
         (
             X + "values = ['a', {b64 = '', c = 3}]",
             "signatures.s.inputs.x.values[1].c: expected text, got a whole number.",
