@@ -55,7 +55,7 @@ def difference(released: NDArray[Any], candidate: NDArray[Any], axis: int = -1) 
 
 
 def _has_classes(array: NDArray[Any], axis: int) -> bool:
-    return array.ndim > 1 and array.size > 0 and array.shape[axis] > 1 and array.dtype.kind != "c"
+    return array.ndim > 1 and array.shape[axis] > 1 and array.dtype.kind != "c"
 
 
 def _gap(released: NDArray[Any], candidate: NDArray[Any]) -> float:

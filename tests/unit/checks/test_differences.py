@@ -43,6 +43,9 @@ def text(*values):
         (f32([1], [2]), f32([5], [2]), Difference(4.0, 0, 0)),
         (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), Difference(0.0, 0, 0)),
         (np.array([1], ml_dtypes.bfloat16), np.array([2], ml_dtypes.bfloat16), Difference(1.0, 0, 0)),
+        (np.array([[1j, 2]]), np.array([[2, 1j]]), Difference(pytest.approx(5**0.5), 0, 0)),
+        (np.zeros((2, 0), np.float32), np.zeros((2, 0), np.float32), Difference(0.0, 0, 0)),
+        (f32([[1, 2], [3, 4]]), f32([[2, 1], [3, 4]]), Difference(1.0, 1, 2)),
         (np.array([[2**53]]), np.array([[2**53 + 4]]), Difference(4.0, 1, 1)),
     ],
 )

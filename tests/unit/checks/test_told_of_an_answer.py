@@ -9,6 +9,7 @@ from pytest_tfsig.checks import Observation, Violation
 from pytest_tfsig.checks.finite import finite
 from pytest_tfsig.checks.outputs import dimension_sizes, outputs
 from pytest_tfsig.checks.values import tally_sums, values
+from pytest_tfsig.clients.error import UNREADABLE
 from pytest_tfsig.contract import Feature, Probabilities, Signature, Tensor
 from tests.unit.checks.fakes import refusal, subject
 
@@ -166,6 +167,12 @@ def test_a_refusal_is_told_with_the_servers_words():
         "INTERNAL: boom",
         "",
     )
+
+
+def test_an_answer_that_cannot_be_read_is_no_refusal():
+    violation = told(outputs, {}, {}, error=refusal("INTERNAL", f"{UNREADABLE} a tensor of no dtype"))
+    assert violation.sentence == "an input that the contract allows is answered by what cannot be read"
+    assert violation.actual == f"INTERNAL: {UNREADABLE} a tensor of no dtype"
 
 
 def test_an_answer_that_does_not_come_in_time_is_told():

@@ -17,6 +17,7 @@ from pytest_tfsig import checks
 from pytest_tfsig.checks.concurrent import _Crowd, _threads
 from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.violation import Violation
+from pytest_tfsig.clients.error import UNREADABLE
 from pytest_tfsig.contract import Feature, PermutationInvariant, Signature, Tensor
 from pytest_tfsig.errors import ModelLoadError
 from tests.unit.checks.fakes import outcome, refusal, spec_of, subject
@@ -401,6 +402,15 @@ def test_a_request_that_rest_refuses_is_told():
     assert violation.sentence == "REST refuses a request that gRPC answers"
     assert (violation.expected, violation.actual) == ("the answer that gRPC gives", "INTERNAL: no JSON")
     assert violation.inputs["x"].tolist() == [[0, 0, 0]]
+
+
+def test_an_answer_over_rest_that_cannot_be_read_is_told():
+    def garbled(_):
+        raise refusal("INTERNAL", f"{UNREADABLE} half a number", "rest")
+
+    violation = agree(garbled).violation
+    assert violation.sentence == "REST answers what cannot be read where gRPC answers"
+    assert violation.actual == f"INTERNAL: {UNREADABLE} half a number"
 
 
 def test_a_request_that_rest_does_not_answer_in_time_ends_the_check():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import checks
-from pytest_tfsig.checks import Reproduction, Violation
+from pytest_tfsig.checks import Reproduction, Violation, registry
 from pytest_tfsig.checks.causes import CAUSES, advice
 from pytest_tfsig.checks.explanation import explain, overview
 from pytest_tfsig.checks.render import array_text, first_index, index_text, inputs_text, is_large, violation_text
@@ -246,6 +246,15 @@ def test_a_check_is_explained_with_its_options():
     assert "  swap = { slowest = … }  (default: '')" in explain("swap")
     assert explain("finite").endswith(
         "\n\nIt has no options; finite = false in [signatures.NAME.checks] switches it off."
+    )
+
+
+def test_a_users_check_needs_no_description(monkeypatch):
+    checks.checks()
+    monkeypatch.setattr(registry, "_CHECKS", dict(registry._CHECKS))
+    checks.check("bare")(lambda *_: None)
+    assert explain("bare") == (
+        "bare: holds when bare.\n\nIt has no options; bare = false in [signatures.NAME.checks] switches it off."
     )
 
 
