@@ -28,13 +28,15 @@ class Recorder:
         self._results: list[dict[str, Any]] = []
         self._server: dict[str, Any] = {}
         self._stated: set[state.Stated] = set()
+        self._session: pytest.Session | None = None
 
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Reads the options and makes the report's folder, so that a long run does not end with nowhere to report.
 
         Raises:
             pytest.UsageError: An option's value is not one that it can have, or nothing can be written there.
         """
+        self._session = session
         if not any(stated(self._config, option.key) for option in OPTIONS):
             return
         folder = state.options_of(self._config).report
@@ -82,14 +84,24 @@ class Recorder:
         from pytest_tfsig.reports.terminal import summarize
 
         results = [Result.from_dict(result) for result in self._results]
+        files: list[str] = []
+        problems: list[OSError] = []
         try:
             files = [] if folder is None else self._written(folder, results, int(exitstatus))
-            summarize(terminalreporter, results, files)
-            if stated(self._config, "audit") and self._config.get_verbosity() >= 0:
-                audit.ending(terminalreporter, results)
+        except OSError as error:
+            problems.append(error)
+        summarize(terminalreporter, results, files)
+        if stated(self._config, "audit") and self._config.get_verbosity() >= 0:
+            audit.ending(terminalreporter, results)
+        try:
             _tell_github(terminalreporter, results)
         except OSError as error:
-            terminalreporter.write_line(f"report: not written: {error}", red=True)
+            problems.append(error)
+        for problem in problems:
+            terminalreporter.write_line(f"report: not written: {problem}", red=True)
+        if problems and self._session is not None and exitstatus == pytest.ExitCode.OK:
+            # Whoever reads the report next would take a former one for this run's.
+            self._session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _in_repository(self, file: str) -> str:
         """Returns the path of an item's file as hosts of repositories want it: relative to what they checked out."""

@@ -102,17 +102,25 @@ def session_of(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
         from pytest_tfsig.session import Session
 
-        cache = getattr(config, "cache", None)
         given = getattr(config, "workerinput", {}).get(WORKER_INPUT)
         config.stash[SESSION] = Session(
             options_of(config),
-            cache.mkdir("tfsig") if cache is not None else None,
+            _kept(config),
             seed=seed_of(config),
             owner=os.getpid(),
             under_xdist=hasattr(config, "workerinput"),
             shared=None if given is None else _shared(given),
         )
     return config.stash[SESSION]
+
+
+def _kept(config: pytest.Config) -> Path | None:
+    """Returns the folder that is kept between runs; None where pytest has none, or cannot write it."""
+    cache = getattr(config, "cache", None)
+    try:
+        return None if cache is None else cast("Path", cache.mkdir("tfsig"))
+    except OSError:
+        return None
 
 
 def share(config: pytest.Config) -> tuple[str, int]:

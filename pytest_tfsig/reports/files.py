@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_PAGE = 4096
+
+
 def write_whole(folder: Path, name: str, text: str) -> Path:
     r"""Writes a file into a folder, which is made where there is none, and returns its path.
 
@@ -41,7 +44,7 @@ def prove_writable(folder: Path) -> None:
         UsageError: Nothing can be written there.
     """
     try:
-        write_whole(folder, ".writable", "")
+        write_whole(folder, ".writable", " " * _PAGE)  # an empty file fits on a full disk
         (folder / ".writable").unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)

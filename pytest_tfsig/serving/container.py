@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import engine, memory
 from pytest_tfsig.serving.embedded import COMMON_FLAGS
+from pytest_tfsig.serving.folder import writing
 from pytest_tfsig.serving.process import describe_exit
 from pytest_tfsig.serving.protocol import DEFAULT_IMAGE, Instance
 from pytest_tfsig.serving.readiness import listens
@@ -166,7 +167,8 @@ class ContainerRunner:
             )
             if copied:
                 _copy_config(box, folder)
-            folder.asked.touch()
+            with writing(folder.path):
+                folder.asked.touch()
             with _without_ryuk():
                 box.start()
             wrapped = box.get_wrapped_container()

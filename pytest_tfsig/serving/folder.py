@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, final
 
 from filelock import FileLock
 
-from pytest_tfsig.errors import ModelLoadError
+from pytest_tfsig.errors import ModelLoadError, ServerError
 from pytest_tfsig.serving.protocol import Instance
 from pytest_tfsig.serving.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Folder", "check_files"]
+__all__ = ["Folder", "check_files", "writing"]
 
 EMPTY_CONFIG = "model_config_list {}\n"
 _TAIL = 64 * 1024
@@ -47,11 +48,20 @@ class Folder:
 
     @classmethod
     def create(cls, parent: Path | None = None) -> Folder:
-        """Make a new folder, by default where temporary files go."""
-        folder = cls(Path(tempfile.mkdtemp(prefix="tfsig-", dir=parent)).resolve())
-        folder.models.mkdir(mode=0o755)
-        folder.config.write_text(EMPTY_CONFIG)
-        folder.log.touch()
+        """Make a new folder, by default where temporary files go.
+
+        Raises:
+            ServerError: Nothing can be written there.
+        """
+        with writing(parent or Path(tempfile.tempdir or "the directory for temporary files")):
+            folder = cls(Path(tempfile.mkdtemp(prefix="tfsig-", dir=parent)).resolve())
+            try:
+                folder.models.mkdir(mode=0o755)
+                folder.config.write_text(EMPTY_CONFIG)
+                folder.log.touch()
+            except BaseException:
+                folder.delete()
+                raise
         return folder
 
     def read(self) -> tuple[Roster, Instance | None]:
@@ -63,11 +73,16 @@ class Folder:
         return Roster.from_json(state["models"]), None if instance is None else Instance(**instance)
 
     def write(self, roster: Roster, instance: Instance | None) -> None:
-        """Store what is to be served, and the server that does; hold the lock."""
+        """Store what is to be served, and the server that does; hold the lock.
+
+        Raises:
+            ServerError: The folder cannot be written.
+        """
         state = {"models": roster.to_json(), "instance": None if instance is None else asdict(instance)}
         draft = self._state.with_suffix(".new")
-        draft.write_text(json.dumps(state))
-        draft.replace(self._state)
+        with writing(self.path):
+            draft.write_text(json.dumps(state))
+            draft.replace(self._state)
 
     def link(self, name: str, version: int, directory: Path) -> None:
         """Stage a version as a symbolic link: for a server that sees this machine's files."""
@@ -108,8 +123,27 @@ class Folder:
     def _place(self, name: str, version: int, make: Callable[[Path], object]) -> None:
         target = self.models / name / str(version)
         self.unstage(name, version)
-        target.parent.mkdir(exist_ok=True)
-        make(target)
+        with writing(self.path):
+            target.parent.mkdir(exist_ok=True)
+            make(target)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the file system says against writing into an error that names the place and says what to do.
+
+    Args:
+        path: Where something is written.
+
+    Raises:
+        ServerError: It cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        # shutil says of each file why it could not be copied.
+        why = error.strerror or (error.args[0][0][2] if isinstance(error, shutil.Error) else str(error))
+        raise ServerError(f"{path} cannot be written ({why}): free space there, or set TMPDIR to elsewhere.") from error
 
 
 def check_files(directory: Path) -> None:

@@ -78,12 +78,14 @@ class ManagedServer:
         # Before the server, so that there is no moment at which nobody would clean up.
         label = folder.path.name if runner.kind == "container" else ""
         server._reaper = reaper.start(folder.path, server._owner, label, whole=parent)
+        instance = None
         try:
             with folder.lock:
-                folder.write(Roster(), runner.start(folder, owner=server._owner, timeout=timeout))
+                instance = runner.start(folder, owner=server._owner, timeout=timeout)
+                folder.write(Roster(), instance)
         except BaseException:
             with contextlib.suppress(ServerError):
-                server._clean_up(None)
+                server._clean_up(instance)
             raise
         if server._owner == os.getpid():
             atexit.register(server._stop_quietly)
@@ -241,7 +243,8 @@ class ManagedServer:
             return
         with self._folder.lock:
             roster, instance = self._folder.read()
-            self._folder.write(roster, None)
+            with contextlib.suppress(ServerError):  # the folder goes, full or not
+                self._folder.write(roster, None)
         self._clean_up(instance)
 
     def leave(self) -> None:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.errors import ServerError
+from pytest_tfsig.serving.folder import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ def launch(command: Sequence[str], log: Path, *, environment: Mapping[str, str] 
         ServerError: The command cannot be started.
     """
     # Appending lets the log be cut short while the server goes on writing.
-    with log.open("ab") as output:
+    with writing(log), log.open("ab") as output:
         try:
             child = subprocess.Popen(  # noqa: S603 - starts the server that the user asked for
                 command,
@@ -45,8 +46,13 @@ def launch(command: Sequence[str], log: Path, *, environment: Mapping[str, str] 
         except OSError as error:
             raise ServerError(f"{command[0]} cannot be started: {error.strerror}.") from error
     # For the reaper, which must find a server that pytest had no time to enter anywhere else.
-    log.with_suffix(".pid").write_text(str(child.pid))
     _CHILDREN[child.pid] = child
+    try:
+        with writing(log.parent):
+            log.with_suffix(".pid").write_text(str(child.pid))
+    except ServerError:
+        stop(child.pid)
+        raise
     return child.pid
 
 

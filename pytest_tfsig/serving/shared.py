@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from filelock import FileLock
 
 from pytest_tfsig.errors import ServerError
+from pytest_tfsig.serving.folder import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,9 @@ class Shared:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _lock(self) -> FileLock:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            (self.folder / "lock").touch()
         return FileLock(self.folder / "lock")
 
 
@@ -113,5 +116,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _write(file: Path, content: dict[str, Any]) -> None:
     draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(content))
-    draft.replace(file)
+    with writing(file.parent):
+        draft.write_text(json.dumps(content))
+        draft.replace(file)

@@ -55,9 +55,12 @@ class Memory:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Written aside and moved, because another worker may read at the same time.
             handle, aside = tempfile.mkstemp(dir=self._folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(aside).replace(self._folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pb")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(aside).replace(self._folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pb")
+            finally:
+                Path(aside).unlink(missing_ok=True)
             for path in self._newest_first()[_MOST:]:
                 path.unlink(missing_ok=True)
         except OSError:

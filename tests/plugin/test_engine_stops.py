@@ -16,7 +16,7 @@ from tests.second_engine import second_engine
 __all__ = ["second_engine"]
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
-SECONDS = 60
+SECONDS = 240
 
 SUITE = """
 import time
