@@ -9,6 +9,7 @@ import pytest
 
 from pytest_tfsig.checks import checks, run
 from pytest_tfsig.contract import Signature, Tensor
+from pytest_tfsig.strategies import draws
 from tests.unit.checks.fakes import FakeModel, spec_of, subject
 
 X = {"x": Tensor("float32", ["batch", 2], min=-2, max=2)}
@@ -167,3 +168,19 @@ def test_a_running_server_has_answered_its_first_request_already():
     assert outcome.verdict == "error"
     assert outcome.message == "first_request cannot be judged on a running server: its models are warm already"
     assert model.asked == []
+
+
+def test_the_requests_of_several_loads_are_counted_together():
+    outcome, model = judge([{"p99": "25ms"}, {"p99": "25ms", "batch": 4}], [0.012] * 2000)
+    assert outcome.verdict == "pass", outcome.message
+    assert outcome.examples == 2 * 397
+    assert {len(x) for _, x in model.asked} == {1, 4}
+    sentence = "0 of 397 requests took longer than 25ms and one in 100 may; p99 is 12 ms (95%: 12 ms to 12 ms)."
+    assert outcome.message == f"{sentence}; {sentence}"
+
+
+def test_requests_are_drawn_from_the_runs_seed():
+    _, model = judge({"p99": "25ms"}, [0.012] * 1000, seed=5)
+    signature = Signature(inputs=X, outputs=Y)
+    drawn = draws(signature, len(model.asked), 5, sizes={"batch": 1})
+    assert all(np.array_equal(sent, one["x"]) for (_, sent), one in zip(model.asked, drawn, strict=True))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pytest_tfsig.checks.questions import Question, Questionnaire, _read_alike, values
+from pytest_tfsig import protos, tensors
+from pytest_tfsig.checks.questions import Question, Questionnaire, _Grpc, _read_alike, _Rest, values
 from pytest_tfsig.checks.traffic import EACH, Stage, Traffic
 from pytest_tfsig.contract import Signature, Tensor
 from pytest_tfsig.savedmodel import SignatureSpec, TensorSpec
@@ -361,3 +363,41 @@ def test_the_slowest_answer_is_timed(monkeypatch):
     times = itertools.chain([0, 1, 10, 14, 20, 22], itertools.repeat(30))
     monkeypatch.setattr(time, "perf_counter", lambda: next(times))
     assert questions(monkeypatch, plus).slowest == 4
+
+
+@pytest.mark.parametrize(("method", "sent"), [("predict", X), ("regress", {"examples": [{"a": [1.0]}]})])
+def test_over_rest_a_request_names_signature_and_label(method, sent):
+    judged = subject(None, Signature("sig", method=method, inputs=SIGNATURE.inputs, outputs={}))
+    asked = []
+    judged.model.rest = SimpleNamespace(
+        **{method: lambda *given, **options: asked.append((given, options)) or "answer"}
+    )
+    channel = _Rest(judged)
+    assert channel.transport == "REST"
+    assert channel.ask(sent, "m-swap", "stable") == (None, "answer")
+    assert channel.ask(sent, "m-swap") == (None, "answer")
+    given = ("m-swap", sent if method == "predict" else sent["examples"])
+    options = {"signature": "sig", "timeout": 5.0, "specs": judged.spec}
+    assert asked == [(given, {**options, "label": "stable"}), (given, {**options, "label": None})]
+
+
+@pytest.mark.parametrize("label", ["", "canary"])
+def test_over_grpc_an_answer_says_of_which_version_it_is(label):
+    judged = subject(None, SIGNATURE)
+    asked = []
+
+    def call(method, data, *, timeout):
+        asked.append((method, protos.PredictRequest.FromString(data), timeout))
+        response = protos.PredictResponse()
+        response.model_spec.version.value = 7
+        response.outputs["y"].CopyFrom(tensors.to_proto(np.array([3], np.float32)))
+        return response.SerializeToString()
+
+    judged.model.grpc = SimpleNamespace(call=call)
+    channel = _Grpc(judged)
+    version, outputs = channel.ask({"x": np.ones((1, 2), np.float32)}, "m-swap", label)
+    assert (channel.transport, version, outputs["y"].tolist()) == ("gRPC", 7, [3])
+    [(method, request, timeout)] = asked
+    assert (method, timeout) == ("Predict", 5.0)
+    assert (request.model_spec.name, request.model_spec.version_label) == ("m-swap", label)
+    assert request.model_spec.HasField("version_label") == bool(label)
