@@ -367,7 +367,8 @@ def test_the_slowest_answer_is_timed(monkeypatch):
 
 @pytest.mark.parametrize(("method", "sent"), [("predict", X), ("regress", {"examples": [{"a": [1.0]}]})])
 def test_over_rest_a_request_names_signature_and_label(method, sent):
-    judged = subject(None, Signature("sig", method=method, inputs=SIGNATURE.inputs, outputs={}))
+    inputs = SIGNATURE.inputs if method == "predict" else {"inputs": Tensor("string", ["batch"])}
+    judged = subject(None, Signature("sig", method=method, inputs=inputs, outputs={}))
     asked = []
     judged.model.rest = SimpleNamespace(
         **{method: lambda *given, **options: asked.append((given, options)) or "answer"}
