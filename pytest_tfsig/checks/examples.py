@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
+import contextlib
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from pytest_tfsig import recordings
 from pytest_tfsig.checks.comparison import compare
@@ -17,9 +14,12 @@ from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
-from pytest_tfsig.errors import UsageError
+from pytest_tfsig.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from pytest_tfsig.checks.subject import Subject
     from pytest_tfsig.contract import Signature
     from pytest_tfsig.recordings import Exchange
@@ -55,7 +55,7 @@ def examples(subject: Subject, *, file: str = "", rtol: float | None = None, ato
     """
     path = subject.folder / file
     if subject.settings.update:
-        with FileLock(_lock_of(path)):
+        with _alone(path):
             return _updated(subject, path)
     ours = _some(subject, path, recordings.read(path))
     # Smallest first: the first that is answered differently is the easiest to look at.
@@ -161,7 +161,17 @@ def _updated(subject: Subject, path: Path) -> Outcome:
     return Outcome("pass", message, len(ours), details=details)
 
 
-def _lock_of(path: Path) -> Path:
-    """Returns the lock of a file, out of sight: processes of pytest-xdist may rewrite the same one."""
-    name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"tfsig-examples-{name}.lock")
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps other processes of pytest-xdist from rewriting the same file meanwhile, and leaves no lock file behind."""
+    import fcntl
+
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise RecordError(path, f"cannot be read: {error.strerror}.") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -22,7 +22,7 @@ from tests.fake_registry import FakeRegistry
 from tests.raw_server import raw_server
 
 pytestmark = pytest.mark.docker
-SECONDS = 30
+SECONDS = 120
 
 
 @pytest.fixture

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import subprocess
+import sys
+from subprocess import PIPE
+
 import numpy as np
 import pytest
 
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.checks import checks, run
-from pytest_tfsig.checks.examples import _lock_of, recorded_inputs
+from pytest_tfsig.checks.examples import _alone, recorded_inputs
 from pytest_tfsig.contract import Signature, Tensor
+from pytest_tfsig.errors import RecordError
 from pytest_tfsig.recordings import Exchange, read, write
 from tests.unit.checks.fakes import refusal, subject
 
@@ -188,11 +195,30 @@ def test_a_refusal_leaves_the_file_as_it_was(judge, tmp_path):
     assert (tmp_path / "seen.tfrecord").read_bytes() == before
 
 
-def test_processes_that_rewrite_one_file_share_one_lock(tmp_path, monkeypatch):
+WRITER = """
+import sys
+from pathlib import Path
+from pytest_tfsig.checks.examples import _alone
+with _alone(Path("seen.tfrecord")):
+    print("alone", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_processes_that_rewrite_one_file_wait_for_each_other_and_leave_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lock = _lock_of(tmp_path / "seen.tfrecord")
-    assert lock.name.startswith("tfsig-examples-")
-    assert lock.suffix == ".lock"
-    assert tmp_path not in lock.parents
-    assert lock == _lock_of(type(lock)("seen.tfrecord"))
-    assert lock != _lock_of(tmp_path / "other.tfrecord")
+    with subprocess.Popen([sys.executable, "-c", WRITER], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "alone\n"
+        folder = os.open(tmp_path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        other.stdin.write("\n")
+        other.stdin.close()
+        with _alone(tmp_path / "seen.tfrecord"):
+            assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read: No such file or directory"), _alone(tmp_path / "no" / "x"):
+        pass
