@@ -27,11 +27,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from pytest_tfsig.model_server.main import main as serve
     from pytest_tfsig.savedmodel import read, resolve
+    from pytest_tfsig.serving import reaper
 
     model = resolve(arguments.path)
     read(model.directory)
     name = arguments.name or model.name
     with tempfile.TemporaryDirectory(prefix="tfsig-serve-") as folder:
+        # The server ends its process at once, whatever the reason: somebody else deletes the folder then.
+        reaper.start(Path(folder), os.getpid()).leave()
         base = Path(folder, name)
         base.mkdir()
         (base / str(model.version)).symlink_to(model.directory.resolve(), target_is_directory=True)
