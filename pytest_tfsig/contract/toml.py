@@ -172,11 +172,9 @@ def _offending_key(table: Mapping[str, Any], path: list[str | int], form: type[m
     for step in path:
         there = there[step]
     for key, value in there.items():
-        alone: Any = {key: value}
-        for step in reversed(path[1:]):
-            alone = [alone] if isinstance(step, int) else {step: alone}
+        alone = {key: value}
         try:
-            msgspec.convert(alone, field.type)
+            msgspec.convert([alone] if len(path) > 1 else alone, field.type)  # in a list of values, or the field itself
         except msgspec.ValidationError:
             return str(key)
     raise AssertionError(path)

@@ -55,7 +55,10 @@ def features(old, new):
         (None, {}, "the old graph's features cannot be read from its parse ops, so tf.Examples are not judged."),
         ({"a": ((1,), "fixed")}, {"a": ((2, 2), "fixed")}, 'the feature "a" took 1 value and takes 4 values.'),
         ({"a": ((), "fixed")}, {"a": ((0,), "fixed")}, 'the feature "a" took 1 value and takes 0 values.'),
+        ({"a": (None, "variable")}, {"a": ((2,), "variable")}, None),
         ({"a": ((3,), "ragged")}, {"a": (None, "variable")}, None),
+        ({}, {"a": ((), "fixed")}, 'the feature "a" (int64) is new and must be there.'),
+        ({}, {"a": (None, "ragged")}, 'the feature "a" (int64) is new and may be left out.'),
         ({"a": ((3,), "fixed")}, {"a": ((3, 1), "fixed")}, None),
         ({"a": ((None,), "fixed")}, {"a": ((0,), "fixed")}, None),
     ],
@@ -65,6 +68,12 @@ def test_features_are_judged_by_how_many_values_they_take(old, new, message):
         return side and {name: FeatureSpec(name, "int64", *of) for name, of in side.items()}
 
     assert [finding.message for finding in features(specs(old), specs(new))] == ([message] if message else [])
+
+
+def test_values_that_were_any_number_are_told():
+    any_number, two = FeatureSpec("a", "int64", None, "variable"), FeatureSpec("a", "int64", (2,), "fixed", (0, 0))
+    messages = ['the feature "a" took any number of values and takes 2 values.']
+    assert [finding.message for finding in features({"a": any_number}, {"a": two})] == messages
 
 
 def test_a_default_is_another_only_of_the_same_kind_of_feature():
@@ -139,7 +148,7 @@ def test_what_is_found_is_in_the_same_order_however_signatures_are_filed():
         ("signature", "", 'the signature "a" is gone.'),
         ("signature", "", 'the signature "c" is gone.'),
     ]
-    assert (found[-1].part, found[-1].message) == ("signature", 'the signature "e" is new.')
+    assert (found[-1].part, found[-1].name, found[-1].message) == ("signature", "", 'the signature "e" is new.')
 
 
 def test_findings_are_worded_with_what_they_are_about_and_whom_they_concern():

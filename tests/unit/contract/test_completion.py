@@ -135,6 +135,7 @@ def test_the_method_is_the_models_where_nothing_is_stated():
     own = spec({"inputs": (None,)}, {"scores": (None, 3)}, "classify", "string")
     assert completed(Signature("s"), own).method == "classify"
     assert completed(Signature("s", {"inputs": Tensor("string", ["batch"])}), own).method == "predict"
+    assert Contract().completed({"s": own}).signatures["s"].method == "classify"
 
 
 def test_stated_features_are_merged_with_those_of_the_graph():
@@ -230,6 +231,12 @@ def test_an_input_that_the_model_has_not_stays_as_it_is_stated():
     found = completed(Signature("s", {"x": Tensor("float32"), "z": Tensor("int32")}), OWN)
     assert found.inputs["z"] == Tensor("int32")
     assert found.inputs["x"].shape == ("batch", 8)
+
+
+def test_inputs_of_any_rank_and_scalars_have_no_batch_to_name():
+    own = spec({"x": (None, 8), "k": ()}, {"y": None, "z": ()})
+    found = completed(Signature("s", {"x": Tensor("float32", ["n", 8]), "k": Tensor("float32")}), own)
+    assert shapes(found) == [{"x": ("n", 8), "k": ()}, {"y": None, "z": ()}]
 
 
 def test_a_batch_has_the_name_that_all_stated_tensors_lead_with():

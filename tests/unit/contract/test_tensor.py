@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_tfsig.contract import Feature, Probabilities, ProbabilityRule, Tensor, shape_text
+from pytest_tfsig.contract.tensor import has_default_tolerance
 from pytest_tfsig.errors import ContractError
 
 
@@ -169,6 +170,8 @@ def test_shapes_for_people():
             "probabilities: axis = 1.5 is not a whole number; -1 is the last axis.",
         ),
         (lambda: ProbabilityRule(atol="x"), "probabilities: atol = 'x' is not a number from 0 to below 1."),
+        (lambda: Feature("int64", max=0.5), "max = 0.5 is not a whole number, but the dtype is int64."),
+        (lambda: Tensor(values=[0], min=1), "values: 0 lies outside min and max."),
         (lambda: ProbabilityRule(atol=True), "probabilities: atol = True is not a number from 0 to below 1."),
         (lambda: Tensor(finite=1), "finite = 1 is neither true nor false."),
         (
@@ -228,6 +231,10 @@ def test_probabilities_sum_to_one_as_nearly_as_their_dtype_can(dtype, atol):
 
 
 def test_what_a_tensor_may_be():
+    assert Probabilities("float32", strategy="my:draw").strategy == "my:draw"
+    assert ProbabilityRule(atol=0).atol == 0
+    assert has_default_tolerance(ProbabilityRule(-1, 0.25), "float8_e5m2")
+    assert not has_default_tolerance(ProbabilityRule(-1, None), None)
     assert Tensor("float32", [0, 3], probabilities=ProbabilityRule(-2)).shape == (0, 3)
     assert Tensor("complex64", finite=False).finite is False
     assert Tensor(finite=False).dtype is None
