@@ -93,6 +93,35 @@ def test_a_time_out_is_remembered():
     assert judged.timed_out
 
 
+def test_what_was_not_answered_in_time_stays_so():
+    judged = subject(sums, ROWS)
+    judged.timed_out = True
+    ran(raising(refusal("INTERNAL", "no")), judged)
+    assert judged.timed_out
+
+
+def test_whoever_listens_is_told_of_requests():
+    listener, heard = SimpleNamespace(), []
+    token = progress.listener.set(listener)
+    try:
+        ran(lambda asked: heard.append(asked.meter._listener) or Outcome("pass"))
+    finally:
+        progress.listener.reset(token)
+    assert heard == [listener]
+
+
+def test_the_search_for_a_smaller_request_begins_with_the_first_that_failed():
+    asked = []
+
+    def answer(inputs):
+        asked.append(inputs["x"])
+        return broken_from(4)(inputs)
+
+    inspected("finite", answer)
+    first = next(array for array in asked if len(array) >= 4)
+    assert np.array_equal(asked[100], first)
+
+
 def test_a_mistake_of_our_own_is_raised():
     with pytest.raises(ZeroDivisionError):
         ran(raising(ZeroDivisionError()))

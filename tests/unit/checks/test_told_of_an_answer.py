@@ -448,3 +448,24 @@ def test_how_far_sums_are_from_one_is_counted():
     assert list(tallies) == ["p", "q"]
     assert (tallies["p"].rows, tallies["p"].largest, tallies["p"].allowed) == (4, 0.25, 0.25)
     assert (tallies["q"].rows, tallies["q"].largest) == (4, 0.0)
+
+
+SIGMOIDS = "Each value is in [0, 1] but they do not sum to 1"
+ROUNDED = "If rounding explains it, give the contract a larger atol for this output."
+TURNED_SOFTMAX = "The sums along axis 0 are 1"
+
+
+@pytest.mark.parametrize(
+    ("array", "advice"),
+    [
+        ([[1.0, 0.75]], SIGMOIDS),
+        ([[1.03125, 0.75]], ROUNDED),
+        # Ten times atol is 0.625.
+        ([[0.8125, 0.8125]], ROUNDED),
+        ([[0.828125, 0.828125]], SIGMOIDS),
+        ([[0.25, 0.5], [0.75, 0.5625]], TURNED_SOFTMAX),
+        ([[0.25, 0.5], [0.75, 0.578125]], ROUNDED),
+    ],
+)
+def test_sums_are_explained_up_to_their_boundaries(array, advice):
+    assert probable(array, atol=0.0625).advice.startswith(advice)

@@ -16,6 +16,7 @@ import pytest
 from pytest_tfsig import checks
 from pytest_tfsig.checks.concurrent import _Crowd, _threads
 from pytest_tfsig.checks.loads import refused
+from pytest_tfsig.checks.transports_agree import _Budget
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients.error import UNREADABLE
 from pytest_tfsig.contract import Feature, PermutationInvariant, Signature, Tensor
@@ -520,3 +521,23 @@ def test_bytes_that_are_no_text_are_told():
 
 def test_violations_are_hashable_errors():
     assert len({Violation("a"), Violation("a")}) == 2
+
+
+def test_a_budget_is_spent_to_the_last_value():
+    budget = _Budget(5)
+    assert budget.allows(5)
+    assert not budget.allows(1)
+
+
+def test_requests_of_which_json_can_carry_none_are_told(monkeypatch):
+    monkeypatch.setattr("pytest_tfsig.checks.transports_agree._ALL_VALUES", 0)
+    found = agree(sums)
+    assert (found.verdict, found.examples) == ("skip", 100)
+    assert found.message == "JSON can carry none of the requests that were drawn"
+
+
+def test_rows_are_not_sent_where_outputs_have_another_number_of_them():
+    signature = replace(ROWS, outputs={"y": Tensor("float32", [3])}, dims={"batch": (4, 8)})
+    found, seen = forms(signature, lambda _: {"y": np.zeros(3, np.float32)})
+    assert found.verdict == "pass"
+    assert ("rest", "rows") not in seen
