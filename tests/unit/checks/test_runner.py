@@ -554,3 +554,43 @@ def test_a_server_may_take_a_moment_to_die():
         judged.observe(inputs)
     assert caught.value.inputs is inputs
     assert caught.value.log == "Check failed: it died"
+
+
+def test_the_first_that_an_inspection_sees_is_kept():
+    asked = []
+
+    def answer(inputs):
+        asked.append(inputs["x"])
+        return broken_from(4)(inputs)
+
+    seen = subject(answer, ROWS).shared_pass()
+    failing = [array for array in asked if len(array) >= 4]
+    assert len(failing) > 10
+    assert np.array_equal(seen.found["finite"].inputs["x"], failing[0])
+    assert (seen.asked, seen.answered, seen.died) == (100, 100, None)
+
+
+@pytest.mark.usefixtures("own_checks")
+def test_an_inspection_that_saw_a_violation_or_broke_is_not_shown_more():
+    calls = []
+
+    @checks.check("once")
+    def once(subject, observation):
+        del subject
+        calls.append(observation)
+        raise ZeroDivisionError
+
+    subject(sums, ROWS).shared_pass()
+    assert len(calls) == 1
+
+
+def test_outputs_that_only_the_model_declares_are_answered_as_they_are():
+    signature = Signature(
+        method="classify", inputs={"inputs": Tensor("string", ["batch"])}, outputs={"scores": Tensor()}
+    )
+    both = replace(signature, outputs={"scores": Tensor(), "classes": Tensor("string", ["batch", 1])})
+    answer = lambda _: {"scores": np.zeros(2), "classes": np.zeros(2)}  # noqa: E731
+    judged = subject(answer, signature, spec=spec_of(both))
+    assert {name: array.shape for name, array in judged.ask({"examples": []}).items()} == {
+        "scores": (2,), "classes": (2,),
+    }  # fmt: skip
