@@ -59,12 +59,18 @@ class SecondEngine:
             self._daemon.wait(_SECONDS)
             self._daemon = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal that it outlives: SIGSTOP has it hang, SIGCONT go on."""
+        self._daemon.send_signal(number)
+
     def containers(self) -> list[str]:
         """Return the ids of all containers that it holds."""
         return self._ask("ps", "-aq").stdout.split()
 
     def delete(self) -> None:
         """Remove it with all that it holds."""
+        if self._daemon is not None:
+            self.signal(signal.SIGCONT)
         for name in self.containers() if self._daemon is not None else ():
             self._ask("rm", "-f", name)
         self.stop()

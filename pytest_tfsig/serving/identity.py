@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["identity"]
 
+_ANSWER_SECONDS = 10
+
 
 def identity(server: Server, image: str) -> str:
     """Returns what a server runs: an image's digest, a program's SHA-256, or the libraries of the embedded server.
@@ -36,7 +38,7 @@ def _of_image(image: str) -> str:
     from pytest_tfsig.serving import engine
 
     try:
-        client = engine.connect()
+        client = engine.connect(_ANSWER_SECONDS)
         try:
             found = client.images.get(engine.full_name(image))
             digests = found.attrs.get("RepoDigests") or [f"{image}@{found.id}"]

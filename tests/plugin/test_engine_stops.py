@@ -126,6 +126,18 @@ def test_an_engine_that_stops_under_workers_leaves_nothing_once_it_is_back(start
     assert wait_until(lambda: second_engine.containers() == [], SECONDS)
 
 
+def test_an_engine_that_hangs_costs_time_and_no_verdict(started, second_engine, tmp_path):
+    run = started()
+    second_engine.signal(signal.SIGSTOP)
+    output = run.go_on()
+    assert set(outcomes(output).values()) == {"PASSED"}
+    assert "The container engine at unix:///" in output
+    assert "What it holds of this run is removed once it answers, for 10 minutes" in output
+    second_engine.signal(signal.SIGCONT)
+    assert wait_until(lambda: second_engine.containers() == [], SECONDS)
+    assert wait_until(lambda: left(tmp_path) == [], SECONDS)
+
+
 def test_an_engine_that_is_restarted_between_two_requests_costs_one_test(started, second_engine):
     run = started()
     second_engine.stop()
