@@ -10,6 +10,7 @@ import argparse
 import ast
 import collections
 import difflib
+import hashlib
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -120,15 +121,25 @@ def table(found: list[Mutant], *, by_module: bool) -> str:
     return "\n".join(lines)
 
 
+def drawn(found: list[Mutant], size: int) -> list[str]:
+    """Return the names of so many mutants, drawn by the hash of their names: the same ones for everybody."""
+    names = [mutant.name for mutant in found]
+    return sorted(names, key=lambda name: hashlib.md5(name.encode(), usedforsecurity=False).digest())[:size]
+
+
 def main() -> int:
     """Print the table, and what survived where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only mutants whose name starts so, such as pytest_tfsig.latency")
+    parser.add_argument("--draw", type=int, metavar="N", help="print the names of N of them, for mutmut run")
     parser.add_argument("--modules", action="store_true", help="a row for each module")
     parser.add_argument("--survivors", action="store_true", help="the change of each that survived, wording left out")
     parser.add_argument("--least", type=float, help="fail where fewer percent were killed, wording left out")
     arguments = parser.parse_args()
     everything = [mutant for mutant in mutants() if mutant.name.startswith(tuple(arguments.names) or "")]
+    if arguments.draw is not None:
+        print(" ".join(drawn(everything, arguments.draw)))
+        return 0
     found = [mutant for mutant in everything if mutant.status not in _NOT_RUN]
     if arguments.survivors:
         for mutant in found:
