@@ -19,7 +19,7 @@ from pytest_tfsig.serving.readiness import listens
 from pytest_tfsig.serving.roster import Roster, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_tfsig.clients import Credentials, GrpcClient, VersionStatus
@@ -209,19 +209,6 @@ class ManagedServer:
                 return False
             self._start_again(roster, instance)
             return True
-
-    def restart(self, *, without: Collection[str] = ()) -> None:
-        """Start the server anew, with the models that it had except those named.
-
-        Raises:
-            ServerError: The server cannot be started again, or died again of one of its models, which is named.
-        """
-        with self._folder.lock:
-            roster, instance = self._folder.read()
-            for name in without:
-                roster = roster.removing(name)
-                self._folder.unstage(name, None)
-            self._start_again(roster, instance)
 
     def logs(self) -> str:
         """Return the end of the server's log."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_tfsig.clients import Credentials
@@ -80,13 +80,6 @@ class Server(Protocol):
 
         Args:
             suspect: It left a request without an answer: start it again also if it is not dead but silent.
-
-        Raises:
-            ServerError: The server cannot be started again.
-        """
-
-    def restart(self, *, without: Collection[str] = ()) -> None:
-        """Start the server anew, with the models that it had except those named.
 
         Raises:
             ServerError: The server cannot be started again.

@@ -9,7 +9,7 @@ from pytest_tfsig.errors import ServerError, UsageError
 from pytest_tfsig.serving.availability import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["RemoteServer"]
@@ -105,16 +105,6 @@ class RemoteServer:
             ServerError: Always.
         """
         _ = suspect
-        self.restart()
-        return False
-
-    def restart(self, *, without: Collection[str] = ()) -> None:
-        """Refuse: a remote server is not ours to restart.
-
-        Raises:
-            ServerError: Always.
-        """
-        _ = without
         raise ServerError(
             f"The remote server at {self.grpc_address} is not ours to restart: see to it, then try again."
         )

@@ -134,7 +134,8 @@ def test_a_server_that_died_starts_again_with_its_models(server, models):
     with pytest.raises(ServingError) as caught:
         model.predict({"x": [1.0]}, timeout=5)
     assert caught.value.code == "UNAVAILABLE"
-    server.restart(without=["matrix"])
+    server.release("matrix", 1)  # nobody needs it now
+    assert server.revive()
     assert server.alive()
     assert model.predict({"x": [2.0]})["y"].tolist() == [3.0]
     with pytest.raises(ServingError):

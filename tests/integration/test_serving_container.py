@@ -86,7 +86,9 @@ def test_where_the_engine_does_not_see_our_files_models_are_copied(launched, mod
     model = ServedModel(server, "versions")
     assert model.predict({"x": [1.0]}, version=1)["y"].tolist() == [2.0]
     assert model.predict({"x": [1.0]}, version=2)["y"].tolist() == [3.0]
-    server.restart()
+    subprocess.run(["docker", "kill", server._folder.read()[1].container], check=True, capture_output=True)
+    assert wait_until(lambda: not server.alive(), 5)
+    server.revive()
     assert model.predict({"x": [1.0]})["y"].tolist() == [3.0]
     model.close()
 

@@ -188,13 +188,14 @@ def test_a_model_that_is_not_served_has_no_labels(server, model):
 def test_a_server_that_cannot_come_back_is_an_error(server, runner, model):
     server.add("a", 1, model())
     runner.fails = True
+    runner.programs[-1].stop()
     with pytest.raises(ServerError, match="did not start"):
-        server.restart()
+        server.revive()
     assert not server.alive()
     with pytest.raises(ServerError, match="stopped"):
         server.add("b", 1, model())
     runner.fails = False
-    server.restart()
+    server.revive()
     assert runner.programs[-1].configs == [{"a": [1]}]
 
 
@@ -224,17 +225,11 @@ def test_a_silent_server_is_started_again_only_where_it_is_suspect(server, runne
 def test_the_model_that_kills_the_new_server_is_named(server, runner, model):
     server.add("a", 1, model())
     (model() / "fate").write_text("deadly")
+    runner.programs[-1].stop()
     with pytest.raises(ServerError, match="version 1 of model 'a' cannot be served any more"):
-        server.restart()
-    server.restart()
+        server.revive()
+    server.revive()
     assert runner.programs[-1].configs == []
-
-
-def test_models_may_be_left_out_of_a_restart(server, runner, model):
-    server.add("a", 1, model())
-    server.add("b", 1, model())
-    server.restart(without=["a"])
-    assert runner.programs[-1].configs == [{"b": [1]}]
 
 
 def test_the_server_refusing_a_removal_is_an_error(server, runner, model):

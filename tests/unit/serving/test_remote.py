@@ -33,7 +33,7 @@ def test_its_models_are_left_alone(fake, tmp_path):
         lambda: server.add("m", 1, tmp_path),
         lambda: server.label("m", {"stable": 1}),
         lambda: server.remove("m"),
-        server.restart,
+        server.revive,
     ):
         with pytest.raises(ServerError, match=fake.grpc_address):
             refused()
