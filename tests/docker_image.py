@@ -7,6 +7,7 @@ built in a moment; `MODEL_NAME`, `MODEL_BASE_PATH`, the ports and further flags 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shlex
@@ -20,8 +21,9 @@ from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import engine
 from pytest_tfsig.serving.container import ContainerRunner
 
-TAG = "pytest-tfsig/embedded-server:test"
 _ROOT = Path(__file__).parent.parent
+# It runs this environment's Python on this clone's files: tests of another may use the engine at the same time.
+TAG = f"pytest-tfsig/embedded-server:test-{hashlib.sha256(f'{sys.prefix} {_ROOT}'.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
