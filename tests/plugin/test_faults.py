@@ -78,7 +78,13 @@ def test_a_run_that_stops_at_the_first_failure_leaves_nothing(pytester, models, 
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     result = pytester.runpytest_subprocess(
-        f"--tfsig-audit={models('classifier_nan')}", "--tfsig-server=embedded", option, "-p", "no:cacheprovider"
+        f"--tfsig-audit={models('classifier_nan')}",
+        "--tfsig-server=embedded",
+        option,
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
     )
     result.assert_outcomes(passed=3, failed=1)
     assert [path.name for path in folder.iterdir() if path.name.startswith("tfsig")] == []
