@@ -144,6 +144,13 @@ def test_a_histogram_in_full():
             ],
         ),
         (
+            [math.inf],
+            [
+                "         ──── p99 <= 25ms ───────────────────────",
+                "  failed ████████████████████████████████████████ 1",
+            ],
+        ),
+        (
             [0.025] + [math.inf] * 4,
             [
                 "   25 ms ████████████████████████████████████████ 1",
@@ -152,7 +159,7 @@ def test_a_histogram_in_full():
             ],
         ),
     ],
-    ids=["nothing", "all within", "all over", "all failed", "most failed"],
+    ids=["nothing", "all within", "all over", "all failed", "the only one failed", "most failed"],
 )
 def test_a_histogram_of_few(latencies, drawn):
     assert text(latencies, BUDGET).splitlines() == drawn
@@ -237,6 +244,9 @@ def test_a_budget_that_is_no_percentile_has_no_level_and_a_low_one_its_name_to_t
     assert drawn.count("stroke-dasharray") == 1
     assert 'text-anchor="start" fill="#dc2626">mean &lt;= 25ms' in drawn
     assert "polyline" not in svg([], BUDGET)
+    # At two fifths of the width the name still has more room to the right of its line.
+    drawn = svg([(0.001, 0.5), (1.0, 1.0)], Line("mean <= 15ms", 0.015, None))
+    assert 'text-anchor="start" fill="#dc2626">mean &lt;= 15ms' in drawn
 
 
 def test_each_nine_is_as_high_as_the_one_before_and_each_decade_as_wide():

@@ -81,4 +81,5 @@ def test_where_the_system_does_not_tell_only_our_own_share_is_known(monkeypatch,
 
 
 def test_a_load_is_said_in_one_line():
+    assert str(Load(2, 0.25, None, 0.0)) == str(Load(2, 0.25, 0.5, None)) == "2 CPUs: 25% this process"
     assert str(Load(2, 0.25, 0.5, 0.0)) == "2 CPUs: 25% this process, 50% others (server included), 0% steal"

@@ -82,6 +82,23 @@ def test_an_open_loop_waits_for_the_schedule_and_never_for_an_answer():
     assert [(each.due, each.latency) for each in seen] == [(1.0, 0.5), (1.25, 0.75), (3.25, 0.5)]
 
 
+def test_an_error_in_an_open_loop_is_one():
+    clock, seen = Clock(), []
+    open_loop(
+        Server(clock, [0.25, OSError("gone"), ValueError()]),
+        iter("abc"),
+        keep(seen),
+        Limits(3, NO_END),
+        gaps=itertools.repeat(1.0),
+        callers=1,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert [each.error for each in seen] == [None, "gone", "ValueError"]
+    assert [each.charged for each in seen] == [0.25, math.inf, math.inf]
+    assert [each.index for each in seen] == [0, 1, 2]
+
+
 def test_a_stall_shows_in_an_open_loop_and_hides_in_a_closed_one():
     """Coordinated omission: the same server, one stall of 300 ms among 1,000 answers of 1 ms."""
 
