@@ -28,3 +28,7 @@ def test_a_graph_that_writes_as_it_serves_is_told(tmp_path, function, op, expect
 
 def test_a_graph_out_of_sight_is_taken_for_one_that_only_reads():
     assert not writes(SimpleNamespace(saved_model=None))
+
+
+def test_a_graph_that_cannot_be_read_is_taken_for_one_that_only_reads(tmp_path):
+    assert not writes(SimpleNamespace(saved_model=SimpleNamespace(path=tmp_path / "none")))

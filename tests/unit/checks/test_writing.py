@@ -219,6 +219,9 @@ def test_large_inputs_are_loaded_from_a_file(tmp_path):
     for changed in ({"x": np.ones(201, F32), "s": inputs["s"]}, {**inputs, "s": np.array([b"b"], object)},
                     {"z": inputs["x"], "s": inputs["s"]}):  # fmt: skip
         assert again(changed, files=folder).npz != found.npz
+    alike = {"x": np.zeros(201, F32), "s": np.array([b"".join([b"a"] * 300)], object)}
+    twin = {"x": np.zeros(201, F32), "s": np.array([b"".join([b"a"] * 300)], object)}
+    assert again(alike, files=folder).npz == again(twin, files=folder).npz
     assert "allow_pickle" not in again({"x": np.zeros(201, F32)}, files=folder).python
     narrow = again({"x": np.zeros(201, ml_dtypes.bfloat16)}, files=folder).python
     assert "(saved := dict(np.load(" in narrow
