@@ -41,10 +41,12 @@ class Recorder:
             return
         folder = state.options_of(self._config).report
         if folder is not None and not hasattr(self._config, "workerinput"):
+            from pytest_tfsig.reports import blessing
             from pytest_tfsig.reports.files import prove_writable
 
             try:
                 prove_writable(folder)
+                blessing.withdraw(folder)
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 

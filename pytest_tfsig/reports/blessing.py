@@ -89,6 +89,15 @@ class _Verdict(msgspec.Struct):
     seal: str
 
 
+def withdraw(folder: Path) -> None:
+    """Removes the verdict of a former run from a folder, so that a run that does not come to its own leaves none.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    (folder / FILE).unlink(missing_ok=True)
+
+
 def write(folder: Path, report: Mapping[str, Any], results: Sequence[Result], run: Run) -> Path:
     """Writes `verdict.json` beside `report.json` in a folder, whole or not at all, and returns its path.
 

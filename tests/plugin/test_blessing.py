@@ -65,6 +65,13 @@ def test_a_run_in_which_another_test_failed_is_not_blessed(gate, pytester):
     assert gate() == (1, said)
 
 
+def test_a_run_that_is_killed_leaves_no_blessing_of_a_former_one(gate, pytester):
+    assert gate()[0] == 0
+    pytester.makepyfile("import os\ndef test_other(): os._exit(3)")
+    assert gate() == (2, "")
+    assert not (pytester.path / "report" / "verdict.json").exists()
+
+
 def test_a_run_with_a_malformed_contract_leaves_no_blessing(gate, pytester):
     pytester.makefile(".tfsig.toml", ads="pendin = true")
     code, said = gate("--continue-on-collection-errors")
