@@ -40,9 +40,10 @@ def test_injected_errors_are_counted_and_quoted():
     with serving(Delays(delays)) as send:
         found = gate([LatencyBudget("error_rate", 0.05), LatencyBudget("p90", 5.0)], send, itertools.count())
     assert [each.verdict for each in found] == [Verdict.FAIL, Verdict.FAIL]
-    [text] = found[0].sample.errors
-    assert "UNAVAILABLE" in text
-    assert "injected" in text
+    assert found[0].sample.errors  # several: an older grpcio puts the time into each
+    for text in found[0].sample.errors:
+        assert "UNAVAILABLE" in text
+        assert "injected" in text
 
 
 def test_a_slow_first_request_fails_its_own_budget_alone():

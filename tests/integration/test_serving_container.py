@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from testcontainers.core.container import DockerContainer
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError
@@ -14,6 +15,9 @@ from pytest_tfsig.serving.process import wait_until
 
 pytestmark = pytest.mark.docker
 MISSING = "localhost:1/no/such/image:1"
+copies = pytest.mark.skipif(
+    not hasattr(DockerContainer, "with_copy_into_container"), reason="this testcontainers cannot copy into a container"
+)
 
 
 def inspected(server):
@@ -77,6 +81,7 @@ def test_no_other_container_is_started(launched):
     assert len(names() - before) == 1
 
 
+@copies
 def test_where_the_engine_does_not_see_our_files_models_are_copied(launched, models, monkeypatch):
     monkeypatch.setattr(engine, "sees_our_files", lambda: False)
     server = launched()
@@ -93,6 +98,7 @@ def test_where_the_engine_does_not_see_our_files_models_are_copied(launched, mod
     model.close()
 
 
+@copies
 def test_a_folder_that_the_engine_cannot_find_is_copied_too(launched, monkeypatch):
     """As where pytest runs in a container of its own, beside the server's."""
     mount = container._mount
