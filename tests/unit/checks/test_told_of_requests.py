@@ -541,3 +541,15 @@ def test_rows_are_not_sent_where_outputs_have_another_number_of_them():
     found, seen = forms(signature, lambda _: {"y": np.zeros(3, np.float32)})
     assert found.verdict == "pass"
     assert ("rest", "rows") not in seen
+
+
+@pytest.mark.parametrize(("allowed", "verdict"), [({"atol": 0.5}, "pass"), ({"rtol": 0.25}, "pass"), ({}, "fail")])
+def test_a_contract_may_allow_answers_that_do_not_quite_repeat(allowed, verdict):
+    assert outcome("concurrent", drifting(0.5), replace(ROWS, checks={"concurrent": allowed})).verdict == verdict
+
+
+def test_a_failure_in_parallel_counts_the_requests_until_then():
+    count = itertools.count()
+    found = outcome("concurrent", lambda inputs: {"y": sums(inputs)["y"] + (next(count) >= 32)}, ROWS)
+    assert found.verdict == "fail"
+    assert 0 < found.examples < 400
