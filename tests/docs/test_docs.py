@@ -40,7 +40,7 @@ def every(language):
 def run(tmp_path):
     """Runs a shell command as a reader would, in a folder of its own, with the embedded server."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    options = "--tfsig-server=embedded -p no:cacheprovider --strict-markers"
+    options = "--tfsig-server=embedded -p no:randomly -p no:cacheprovider --strict-markers"
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "", "KERAS_HOME": str(tmp_path / "keras")}
     env = os.environ | quiet | {"PATH": path, "PYTEST_ADDOPTS": options}
 

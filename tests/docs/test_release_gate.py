@@ -34,7 +34,7 @@ def test_the_page_is_as_told(models, tmp_path):
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         # What a loaded machine leaves undecided is no matter of this page.
-        "PYTEST_ADDOPTS": "--tfsig-server=embedded --tfsig-inconclusive=pass -p no:cacheprovider",
+        "PYTEST_ADDOPTS": "--tfsig-server=embedded --tfsig-inconclusive=pass -p no:randomly -p no:cacheprovider",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
 

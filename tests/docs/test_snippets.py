@@ -15,7 +15,21 @@ from pytest_tfsig.declared import OPTIONS
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 FENCE = re.compile(r'^```(\w+)(?: title="[^"]+")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-PYTESTS = {"-n", "-k", "-v", "-q", "-m", "-p", "-x", "--junit-xml", "--hypothesis-seed", "--color", "--cov", "--html"}
+PYTESTS = {
+    "-n",
+    "-k",
+    "-v",
+    "-q",
+    "-m",
+    "-p",
+    "-x",
+    "--dist",
+    "--junit-xml",
+    "--hypothesis-seed",
+    "--color",
+    "--cov",
+    "--html",
+}
 """Options of pytest and of plugins that the documentation names."""
 
 

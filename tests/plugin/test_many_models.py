@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # A machine with no memory to spare: whatever is not needed has to go.
 CROWDED = """
 from pytest_tfsig.serving import memory
@@ -68,7 +70,6 @@ def test_where_there_is_memory_all_stay(suite, pytester, many):
     assert loaded(pytester)[-1] == ["champion", *many]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["load", "loadfile"])
 def test_what_another_worker_needs_stays(suite, pytester, many, distribution):
     pytester.makeconftest(CROWDED)
