@@ -62,6 +62,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_tutorial_works(run, tmp_path):
     page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     outputs = {}

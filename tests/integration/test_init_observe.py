@@ -28,6 +28,7 @@ def observed(models, capsys):
     return observed
 
 
+@pytest.mark.slow
 def test_what_it_prints_holds_for_the_model(observed, tmp_path):
     for name in (*SOUND, "classifier", "two_inputs", "keras_exported"):
         text = observed(name)
