@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,10 @@ __all__ = ["docker_image", "models"]
 
 for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
     os.environ.pop(name, None)  # what the runs that are tested find wrong is nothing to annotate
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C, and so would whatever tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test of ours asserts how fast anything is: a busy machine must not fail one.
 settings.register_profile("untimed", deadline=None)

@@ -176,7 +176,6 @@ from pytest_tfsig.serving.binary import BinaryRunner
 from pytest_tfsig.serving.container import ContainerRunner
 from pytest_tfsig.serving.embedded import EmbeddedRunner
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 kind, image, mounts, model, end = json.loads(sys.argv[1])
 if kind == "container":
     runner = ContainerRunner(image, mounts=[(Path(a), b) for a, b in mounts])
