@@ -70,11 +70,12 @@ def test_versions_that_nobody_can_ask_alike_are_left_to_the_check_compatible(run
 def test_a_model_whose_first_request_is_slow_breaks_a_bound(run, models):
     result = run(models("classifier_cold"), 'swap = { slowest = "500ms" }\n')
     assert result.ret == 1
-    result.stdout.fnmatch_lines(
+    # The version may be ready at the very end of a stage: the request that meets it first may begin in the next one.
+    result.stdout.re_match_lines(
         [
-            "a request took 1.* s, while the candidate is loaded",
-            "*at most 500 ms (checks.swap.slowest)*",
-            "*ship a warmup file with the model *",
+            r"a request took 1\.\d+ s, (while the candidate is loaded|with both versions served)$",
+            r" *at most 500 ms \(checks\.swap\.slowest\)$",
+            r".*ship a warmup file with the model ",
         ]
     )
 
