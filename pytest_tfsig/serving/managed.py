@@ -13,6 +13,7 @@ from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ModelLoadError, ServerError
 from pytest_tfsig.serving import memory, process, reaper
 from pytest_tfsig.serving.advice import advice_for
+from pytest_tfsig.serving.control import MARGIN_SECONDS, Control
 from pytest_tfsig.serving.folder import Folder, check_files
 from pytest_tfsig.serving.process import wait_until
 from pytest_tfsig.serving.readiness import listens
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_tfsig.clients import Credentials, GrpcClient, VersionStatus
+    from pytest_tfsig.clients import Credentials
     from pytest_tfsig.serving.protocol import Instance, Runner
 
 __all__ = ["ManagedServer", "attach"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 _LOG_LINES = 12
-# A version that ended before it was asked for again keeps that state until the server looks: once a second.
-_SETTLE_SECONDS = 3.0
-# Grace for the transport beyond the time that a model may take to load.
-_MARGIN_SECONDS = 5.0
 
 
 @final
@@ -55,7 +52,7 @@ class ManagedServer:
         self._owner = owner
         self._timeout = timeout
         self._reaper: reaper.Reaper | None = None
-        self._client: GrpcClient | None = None
+        self._control = Control(lambda name: runner.base_path(folder, name), timeout=timeout)
 
     @classmethod
     def launch(
@@ -151,7 +148,7 @@ class ManagedServer:
             self._runner.stage(self._folder, instance, name, version, directory)
             wanted = roster.adding(name, version, row, labels or {})
             try:
-                self._serve(instance, wanted, name, version)
+                self._control.load(instance, wanted, name, version)
             except ServingError as error:
                 raise self._refusal(roster, instance, error, name=name, version=version, directory=directory) from error
             self._folder.write(wanted, instance)
@@ -174,7 +171,7 @@ class ManagedServer:
                 raise ServerError(f"Model {name!r} is not served by {self.description}: add it before its labels.")
             wanted = roster.labelling(name, labels)
             try:
-                self._reload(instance, wanted)
+                self._control.tell(instance, wanted)
             except ServingError as error:
                 raise ServerError(f"Labels of model {name!r} cannot be moved: {error}") from error
             self._folder.write(wanted, instance)
@@ -236,7 +233,7 @@ class ManagedServer:
 
     def leave(self) -> None:
         """Use the server no longer, and let it run: its owner is another process, which stops it."""
-        self._disconnect()
+        self._control.close()
         _, instance = self._folder.read()
         if instance is not None and instance.process is not None:
             process.leave(instance.process)
@@ -249,7 +246,7 @@ class ManagedServer:
             self.stop()
 
     def _clean_up(self, instance: Instance | None) -> None:
-        self._disconnect()
+        self._control.close()
         try:
             self._runner.stop(self._folder, instance)
         except ServerError as error:
@@ -269,59 +266,14 @@ class ManagedServer:
             raise ServerError(f"{self._runner.description} is stopped.")
         return instance
 
-    def _connected(self, instance: Instance) -> GrpcClient:
-        from pytest_tfsig.clients import GrpcClient
-
-        if self._client is None or self._client.address != instance.grpc:
-            self._disconnect()
-            self._client = GrpcClient(instance.grpc, direct=True)
-        return self._client
-
-    def _disconnect(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    def _reload(self, instance: Instance, roster: Roster) -> None:
-        config = roster.config(lambda name: self._runner.base_path(self._folder, name))
-        self._connected(instance).reload(config, timeout=self._timeout + _MARGIN_SECONDS)
-
-    def _serve(self, instance: Instance, roster: Roster, name: str, version: int) -> None:
-        # The server waits for a model that is new to it, but not for one more version of a model that it has.
-        known = len(roster.models[name].versions) > 1
-        before = self._state(instance, name, version) if known else None
-        self._reload(instance, roster)
-        settled = time.monotonic() + (_SETTLE_SECONDS if known else 0)
-        deadline = time.monotonic() + self._timeout
-        pause = 0.002
-        while True:
-            status = self._state(instance, name, version)
-            if status is not None and status.state == "AVAILABLE":
-                return
-            # An end from before this request says nothing, until the server has had time to look.
-            if status is not None and status.state == "END" and (status != before or time.monotonic() > settled):
-                raise ServingError(status.code, status.message, "grpc")
-            if time.monotonic() > deadline:
-                state = "unknown to the server" if status is None else status.state
-                raise ServingError(
-                    "DEADLINE_EXCEEDED", f"not AVAILABLE within {self._timeout:g} s, but {state}", "grpc"
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-
     def _withdraw(self, instance: Instance, roster: Roster, left: Roster) -> Roster:
         """Serve what a roster lacks no longer, and return it."""
         gone = roster.versions - left.versions
         if not gone:
             return left
 
-        def ended() -> bool:
-            states = [self._state(instance, name, version) for name, version in gone]
-            return all(state is None or state.state == "END" for state in states)
-
         try:
-            self._reload(instance, left)
-            wait_until(ended, self._timeout)
+            self._control.unload(instance, left, gone)
         except ServingError as error:
             names = ", ".join(repr(name) for name in sorted({name for name, _ in gone}))
             raise ServerError(f"Model {names} cannot be removed from {self.description}: {error}") from error
@@ -329,15 +281,6 @@ class ManagedServer:
         for name, version in gone:
             self._folder.unstage(name, version)
         return left
-
-    def _state(self, instance: Instance, name: str, version: int) -> VersionStatus | None:
-        try:
-            rows = self._connected(instance).status(name)
-        except ServingError as error:
-            if error.code == "NOT_FOUND":
-                return None
-            raise
-        return next((row for row in rows if row.version == version), None)
 
     def _refusal(
         self,
@@ -351,9 +294,9 @@ class ManagedServer:
     ) -> ServerError:
         """Go back to the models that were served before, and say why the new one is not."""
         what = f"Version {version} of model {name!r} ({directory})"
-        reason = self._reason(instance, name, version) or error.message
+        reason = self._control.reason(instance, name, version) or error.message
         # A server that dies closes its connections a moment before its process has ended.
-        lost = error.code == "UNAVAILABLE" and wait_until(lambda: not self._runner.alive(instance), _MARGIN_SECONDS)
+        lost = error.code == "UNAVAILABLE" and wait_until(lambda: not self._runner.alive(instance), MARGIN_SECONDS)
         log = self._runner.logs(self._folder, instance)
         end = self._runner.ending(instance)
         self._folder.unstage(name, version)
@@ -363,7 +306,7 @@ class ManagedServer:
             how = f"brought the server down{f' ({end})' if end else ''}" if lost else f"does not load: {reason}"
         else:
             with contextlib.suppress(ServingError):
-                self._reload(instance, roster)
+                self._control.tell(instance, roster)
             how = f"cannot be loaded: {reason}"
         advice = advice_for(f"{reason}\n{log}" if lost else reason)
         return ModelLoadError(
@@ -371,15 +314,8 @@ class ManagedServer:
             f"{_relevant(log, name)}"
         )
 
-    def _reason(self, instance: Instance, name: str, version: int) -> str:
-        with contextlib.suppress(ServingError):
-            status = self._state(instance, name, version)
-            if status is not None and status.code != "OK":
-                return f"{status.code}: {status.message}"
-        return ""
-
     def _start_again(self, roster: Roster, instance: Instance | None) -> None:
-        self._disconnect()
+        self._control.close()
         self._runner.stop(self._folder, instance)
         # What nobody needs is served again when somebody does.
         needed = roster.held(process.is_alive)
@@ -396,7 +332,7 @@ class ManagedServer:
                 self._runner.stage(self._folder, fresh, name, version, row.directory)
                 served = served.adding(name, version, row, entry.labels)
                 try:
-                    self._serve(fresh, served, name, version)
+                    self._control.load(fresh, served, name, version)
                 except ServingError as error:
                     self._folder.write(roster.removing(name), fresh)
                     raise ServerError(

@@ -150,7 +150,7 @@ def test_another_process_may_use_the_server(server, models, runner_of):
     assert model.predict({"x": [2.0]})["y"].tolist() == [3.0]
     server.add("matrix", 1, models("matrix") / "1")
     assert ServedModel(other, "half_plus_two").predict({"x": [2.0]})["y"].tolist() == [3.0]
-    other._disconnect()
+    other._control.close()
     model.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tfsig import protos
 from pytest_tfsig.errors import ModelLoadError, ServerError
-from pytest_tfsig.serving import ManagedServer, managed
+from pytest_tfsig.serving import ManagedServer, control, managed
 from pytest_tfsig.serving.memory import footprint
 from pytest_tfsig.serving.process import is_alive, wait_until
 from pytest_tfsig.serving.protocol import Instance
@@ -163,7 +163,8 @@ def test_a_model_that_brings_the_server_down_is_named_and_the_others_live(server
 
 
 def test_a_model_that_never_finishes_is_given_up_and_the_server_started_anew(server, runner, model, monkeypatch):
-    monkeypatch.setattr(managed, "_MARGIN_SECONDS", 0.1)
+    monkeypatch.setattr(control, "MARGIN_SECONDS", 0.1)
+    monkeypatch.setattr(managed, "MARGIN_SECONDS", 0.1)
     server.add("a", 1, model())
     with pytest.raises(ModelLoadError, match="does not load: not AVAILABLE within 1 s"):
         server.add("slow", 1, model("endless"))
