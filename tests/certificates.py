@@ -44,7 +44,10 @@ def certificates(tmp_path_factory) -> Certificates:
 def _made(certificate: Path, *, by: Path | None = None) -> Path:
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     words += ["-subj", f"/CN={certificate.stem}", "-keyout", str(key_of(certificate)), "-out", str(certificate)]
-    if by is not None:
+    # Python 3.13 trusts no authority whose certificate does not say what its key is for.
+    if by is None:
+        words += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign,cRLSign"]
+    else:
         words += ["-CA", str(by), "-CAkey", str(key_of(by)), "-addext", _NAMES, "-addext", "basicConstraints=CA:FALSE"]
     subprocess.run(words, check=True, capture_output=True)
     return certificate
