@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def engine_over_tcp() -> Iterator[str]:
-    """Forward connections to the engine's socket, and give what DOCKER_HOST says to use them."""
+def engine_over_tcp(host: str = "127.0.0.1") -> Iterator[str]:
+    """Forward connections to the engine's socket, and give what DOCKER_HOST says to use them.
+
+    Args:
+        host: The name or address to listen at.
+    """
     path = engine_address().removeprefix("unix://")
 
     def forward(connection: socket.socket, over: threading.Event) -> None:
@@ -32,5 +36,5 @@ def engine_over_tcp() -> Iterator[str]:
                         break
                     other[ready].sendall(data)
 
-    with raw_server(forward) as address:
+    with raw_server(forward, host) as address:
         yield f"tcp://{address}"

@@ -16,8 +16,9 @@ _RESET = struct.pack("ii", 1, 0)  # linger for no time: closing resets the conne
 
 
 @contextmanager
-def raw_server(answer: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
+def raw_server(answer: Callable[[socket.socket, threading.Event], None], host: str = "127.0.0.1") -> Iterator[str]:
     """Serve on a free port of the loopback interface and give `HOST:PORT`; the event is set when the block ends."""
+    literal = f"[{host}]" if ":" in host else host
     over = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -29,12 +30,13 @@ def raw_server(answer: Callable[[socket.socket, threading.Event], None]) -> Iter
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server((host, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield "{}:{}".format(*server.server_address)
+            yield f"{literal}:{server.server_address[1]}"
         finally:
             over.set()
             server.shutdown()

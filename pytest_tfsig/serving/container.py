@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import tarfile
 import tempfile
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
@@ -29,12 +28,13 @@ __all__ = ["ContainerRunner"]
 
 MODELS = "/models"
 GRPC_PORT, REST_PORT = 8500, 8501
+# By which address of it an engine is asked says nothing of where it publishes ports.
+_LOOPBACK = "127.0.0.1"
 _LOG_LINES = 400
 _ANSWER_SECONDS = 10
 _PIDS = 4096
 # The rest of the machine must live on when a model eats all the memory it can get.
 _MEMORY_SHARE = 0.8
-_LOCK = threading.Lock()
 
 
 @final
@@ -74,12 +74,8 @@ class ContainerRunner:
         if not instance.copied:
             folder.materialize(name, version, directory)
             return
-        with tempfile.TemporaryFile() as file:
-            with tarfile.open(fileobj=file, mode="w", dereference=True) as archive:
-                archive.add(directory.resolve(), arcname=f"{MODELS}/{name}/{version}".lstrip("/"))
-            file.seek(0)
-            with _container(instance) as container:
-                container.put_archive("/", file)
+        with _container(instance) as container:
+            _copy(container, directory, f"{MODELS}/{name}/{version}")
 
     def start(self, folder: Folder, *, owner: int, timeout: float) -> Instance:  # noqa: ARG002 - the reaper watches the owner
         """Start a container and return when the server in it answers.
@@ -141,20 +137,26 @@ class ContainerRunner:
 
     def _run(self, folder: Folder, limit: int, timeout: float, *, copied: bool) -> Instance:
         from docker.types import LogConfig
-        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.docker_client import DockerClient
 
         mounts = [_mount(there, here) for here, there in self._mounts]
         if not copied:
             mounts.append(_mount(MODELS, folder.models))
-        box = DockerContainer(self._image, docker_client_kw={"environment": engine.environment()})
-        wrapped = None
+        # testcontainers knows how an engine is reached. Its own way to start a container would begin with Ryuk, one
+        # more image to pull, and with a label by which Ryuk removes what others may still use: our reaper does that.
+        client = DockerClient(**engine.client_options())
         try:
-            address = _bind_address(box.get_docker_client())
-            # testcontainers passes on what docker takes: an address and any free port of it.
-            published: Any = None if address is None else (address, None)
-            box.ports = {f"{port}/tcp": published for port in (GRPC_PORT, REST_PORT)}
-            box.with_command([f"--model_config_file={MODELS}/{folder.config.name}", *self._flags])
-            box.with_kwargs(
+            engine.straight(client.client)
+            # docker takes an address and any free port of it.
+            address = _bind_address(client)
+            published = None if address is None else (address, None)
+            with writing(folder.path):
+                folder.asked.touch()
+            container = client.client.containers.create(
+                engine.full_name(self._image),
+                command=[f"--model_config_file={MODELS}/{folder.config.name}", *self._flags],
+                ports={f"{port}/tcp": published for port in (GRPC_PORT, REST_PORT)},
+                network=_network(client),
                 mounts=mounts,
                 labels={engine.LABEL: folder.path.name},
                 mem_limit=limit,
@@ -166,24 +168,20 @@ class ContainerRunner:
                 log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
             )
             if copied:
-                _copy_config(box, folder)
-            with writing(folder.path):
-                folder.asked.touch()
-            with _without_ryuk():
-                box.start()
-            wrapped = box.get_wrapped_container()
+                _copy(container, folder.config, f"{MODELS}/{folder.config.name}")
+            container.start()
             # The engine of another machine has memory of its own; this machine's may be in use.
             free = limit if copied else min(limit, memory.available())
-            return replace(_await(box, wrapped, timeout, copied=copied), capacity=memory.capacity(free))
+            return replace(_await(client, container, timeout, copied=copied), capacity=memory.capacity(free))
         except BaseException:
             with contextlib.suppress(ServerError):
                 self.stop(folder, None)
             raise
         finally:
-            box.get_docker_client().client.close()
+            client.client.close()
 
 
-def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instance:
+def _await(client: Any, container: Any, timeout: float, *, copied: bool) -> Instance:
     deadline = time.monotonic() + timeout
     pause = 0.02
     while True:
@@ -192,7 +190,7 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
             raise ServerError(
                 f"The server's container ended at once ({_ending(container)}). Its log:\n{_log(container)}"
             )
-        instance = _published(box, container, copied=copied) if container.status == "running" else None
+        instance = _published(client, container, copied=copied) if container.status == "running" else None
         if instance is not None and listens(instance):
             return instance
         if time.monotonic() > deadline:
@@ -204,26 +202,41 @@ def _await(box: Any, container: Any, timeout: float, *, copied: bool) -> Instanc
         pause = min(pause * 1.5, 0.2)
 
 
-def _published(box: Any, container: Any, *, copied: bool) -> Instance | None:
+def _published(client: Any, container: Any, *, copied: bool) -> Instance | None:
     """Return where the container is reached; None where it ended since it was looked at: the next look says how."""
+    host = _host(client, container)
+    host = f"[{host}]" if ":" in host else host
     try:
-        host = _host(box, container)
-        host = f"[{host}]" if ":" in host else host
-        grpc, rest = (box.get_exposed_port(port) for port in (GRPC_PORT, REST_PORT))
-    except (TimeoutError, ConnectionError):
+        grpc, rest = (_port(client, container, port) for port in (GRPC_PORT, REST_PORT))
+    except ConnectionError:
         return None
     return Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
 
 
-def _host(box: Any, container: Any) -> str:
+def _port(client: Any, container: Any, port: int) -> int:
     from testcontainers.core.config import ConnectionMode
 
-    mode = box.get_docker_client().get_connection_mode()
+    return port if client.get_connection_mode() == ConnectionMode.bridge_ip else int(client.port(container.id, port))
+
+
+def _host(client: Any, container: Any) -> str:
+    from testcontainers.core.config import ConnectionMode
+
+    mode = client.get_connection_mode()
     if mode == ConnectionMode.docker_host:
-        return str(box.get_container_host_ip())
+        host = str(client.host())
+        return _LOOPBACK if engine.is_loopback(host) else host
     # testcontainers looks into the engine's list of containers, where Podman's does not say.
     network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
     return str(network["Gateway" if mode == ConnectionMode.gateway_ip else "IPAddress"])
+
+
+def _network(client: Any) -> str | None:
+    """Return the network of the container that pytest runs in, where the server's is to be reached in it."""
+    from testcontainers.core.config import ConnectionMode
+
+    mode = client.get_connection_mode()
+    return client.find_host_network() if mode == ConnectionMode.bridge_ip else None
 
 
 def _mount(there: str, here: Path) -> Any:
@@ -244,39 +257,16 @@ def _bind_address(client: Any) -> str | None:
             # An engine that was not told a gateway took the subnet's first address, and does not always say so.
             return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
         return None
-    if mode == ConnectionMode.docker_host and client.host() not in ("localhost", "127.0.0.1", "::1"):
-        return None
-    return "127.0.0.1"
+    return _LOOPBACK if mode != ConnectionMode.docker_host or engine.is_loopback(client.host()) else None
 
 
-def _copy_config(box: Any, folder: Folder) -> None:
-    if not hasattr(box, "with_copy_into_container"):
-        raise ServerError(
-            "Models can only be copied to a remote container engine by a newer testcontainers: upgrade it."
-        )
-    box.with_copy_into_container(folder.config.read_bytes(), f"{MODELS}/{folder.config.name}")
-
-
-@contextlib.contextmanager
-def _without_ryuk() -> Iterator[None]:
-    """Start a container without testcontainers' own reaper, which would be one more image to pull.
-
-    Ours watches pytest instead. The user's own containers keep theirs; and where the user has decided, it stays so.
-    """
-    import os
-
-    from testcontainers.core.config import testcontainers_config
-
-    if "TESTCONTAINERS_RYUK_DISABLED" in os.environ:
-        yield
-        return
-    with _LOCK:
-        before = testcontainers_config.ryuk_disabled
-        testcontainers_config.ryuk_disabled = True
-        try:
-            yield
-        finally:
-            testcontainers_config.ryuk_disabled = before
+def _copy(container: Any, here: Path, there: str) -> None:
+    """Copy a file or folder of this machine into a container, running or not."""
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w", dereference=True) as archive:
+            archive.add(here.resolve(), arcname=there.lstrip("/"))
+        file.seek(0)
+        container.put_archive("/", file)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
+import docker.constants
 import docker.errors
 import docker.utils
 import requests.exceptions
@@ -17,13 +20,15 @@ from pytest_tfsig.serving.availability import engine_address, why_no_connection
 
 __all__ = [
     "LABEL",
+    "client_options",
     "connect",
-    "environment",
     "full_name",
+    "is_loopback",
     "provide_image",
     "remove_labelled",
     "sees_our_files",
     "short",
+    "straight",
     "why_not",
 ]
 
@@ -70,14 +75,19 @@ _TRANSIENT = (
 )
 
 
-def environment() -> dict[str, str]:
-    """Return the environment in which docker's client finds the engine, also at the less usual sockets."""
-    address = engine_address()
-    return {**os.environ, **({"DOCKER_HOST": address} if address else {})}
-
-
 def connect(timeout: float = 60.0) -> Any:
     """Return a `docker.DockerClient`; whoever asked closes it.
+
+    Raises:
+        ServerError: There is no engine, or it does not answer.
+    """
+    return straight(docker.from_env(timeout=timeout, **client_options(timeout)))
+
+
+def client_options(timeout: float = 60.0) -> dict[str, Any]:
+    """Return what `docker.from_env` takes to find the engine, also at the less usual sockets, and to ask it nothing.
+
+    Told no version of the API, docker's client asks the engine for it before anybody could keep it from a proxy.
 
     Raises:
         ServerError: There is no engine, or it does not answer.
@@ -89,20 +99,38 @@ def connect(timeout: float = 60.0) -> Any:
     reason = why_no_connection(address)
     if reason is not None:
         raise ServerError(f"The container engine does not answer: {reason}.")
+    options = {
+        "environment": {**os.environ, "DOCKER_HOST": address},
+        "use_ssh_client": address.startswith("ssh://"),
+    }
     try:
-        client = docker.from_env(
-            timeout=timeout, environment=environment(), use_ssh_client=address.startswith("ssh://")
-        )
+        version = docker.constants.MINIMUM_DOCKER_API_VERSION
+        client = straight(docker.from_env(timeout=timeout, version=version, **options))
         try:
-            client.ping()
-        except BaseException:
+            return {**options, "version": client.version(api_version=False)["ApiVersion"]}
+        finally:
             client.close()
-            raise
+    except (requests.exceptions.JSONDecodeError, LookupError, TypeError) as error:
+        raise ServerError(f"What answers at {address} is no container engine; look at DOCKER_HOST.") from error
     except FAILURES as error:
         raise ServerError(
             f"The container engine at {address} does not answer ({short(error)}): is it running?"
         ) from error
+
+
+def straight(client: Any) -> Any:
+    """Have a docker client go past the environment's HTTP proxies to an engine of this machine, and return it."""
+    if is_loopback(urlsplit(client.api.base_url).hostname or ""):
+        client.api.trust_env = False
     return client
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is one of the loopback interface."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def sees_our_files() -> bool:

@@ -54,16 +54,23 @@ def waits(monkeypatch):
     return waited
 
 
-def test_an_image_is_pulled_from_a_registry_that_fails_at_first_and_serves(registry_of, docker_image, models):
-    registry = registry_of(429, 429, 503)
-    server = ManagedServer.launch(ContainerRunner(registry.image, mounts=docker_image.mounts), timeout=SECONDS)
+def assert_serves(runner, models):
+    """Has a runner serve a model over both transports, and returns where."""
+    server = ManagedServer.launch(runner, timeout=SECONDS)
     try:
         server.add("half_plus_two", 1, models("half_plus_two") / "1")
         model = ServedModel(server, "half_plus_two")
-        assert model.predict({"x": [2.0]})["y"].tolist() == [3.0]
+        for transport in ("grpc", "rest"):
+            assert model.predict({"x": [2.0]}, transport=transport)["y"].tolist() == [3.0]
         model.close()
+        return server._folder.read()[1]
     finally:
         server.stop()
+
+
+def test_an_image_is_pulled_from_a_registry_that_fails_at_first_and_serves(registry_of, docker_image, models):
+    registry = registry_of(429, 429, 503)
+    assert_serves(ContainerRunner(registry.image, mounts=docker_image.mounts), models)
     assert not registry.failures
 
 
@@ -113,19 +120,16 @@ def test_a_registry_that_nobody_runs_is_told(waits):
     assert waits == [1.0, 2.0, 4.0]
 
 
-def test_an_engine_of_another_machine_serves_what_is_copied_to_it(docker_image, models, monkeypatch):
-    with engine_over_tcp() as address:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_an_engine_of_another_machine_serves_what_is_copied_to_it(docker_image, models, monkeypatch, host):
+    """And what listens at this machine, as a tunnel does, is no business of the environment's proxy."""
+    with engine_over_tcp(host) as address:
         monkeypatch.setenv("DOCKER_HOST", address)
-        server = ManagedServer.launch(docker_image.runner(), timeout=SECONDS)
-        try:
-            assert server._folder.read()[1].copied
-            server.add("half_plus_two", 1, models("half_plus_two") / "1")
-            model = ServedModel(server, "half_plus_two")
-            for transport in ("grpc", "rest"):
-                assert model.predict({"x": [2.0]}, transport=transport)["y"].tolist() == [3.0]
-            model.close()
-        finally:
-            server.stop()
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert assert_serves(docker_image.runner(), models).copied
 
 
 @pytest.mark.usefixtures("docker_image")
@@ -168,15 +172,7 @@ def podman(tmp_path, monkeypatch):
 @pytest.mark.parametrize("mode", ["docker_host", "gateway_ip", "bridge_ip"])
 def test_podman_serves_wherever_pytest_runs_beside_it(models, monkeypatch, mode):
     monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode(mode))
-    server = ManagedServer.launch(docker_image_of_this_engine().runner(), timeout=SECONDS)
-    try:
-        server.add("half_plus_two", 1, models("half_plus_two") / "1")
-        model = ServedModel(server, "half_plus_two")
-        for transport in ("grpc", "rest"):
-            assert model.predict({"x": [2.0]}, transport=transport)["y"].tolist() == [3.0]
-        model.close()
-    finally:
-        server.stop()
+    assert_serves(docker_image_of_this_engine().runner(), models)
     client = engine.connect()
     assert client.containers.list(all=True) == []
     client.close()

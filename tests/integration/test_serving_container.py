@@ -5,7 +5,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from testcontainers.core.container import DockerContainer
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.labels import LABEL_SESSION_ID
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ServerError
@@ -15,9 +16,6 @@ from pytest_tfsig.serving.process import wait_until
 
 pytestmark = pytest.mark.docker
 MISSING = "localhost:1/no/such/image:1"
-copies = pytest.mark.skipif(
-    not hasattr(DockerContainer, "with_copy_into_container"), reason="this testcontainers cannot copy into a container"
-)
 
 
 def inspected(server):
@@ -68,20 +66,18 @@ def test_nothing_listens_beyond_this_machine(launched):
     assert not addresses & {"0.0.0.0", "::", ""}  # noqa: S104 - that it is not bound to these is the point
 
 
-def test_no_other_container_is_started(launched):
-    def names():
-        client = engine.connect()
-        try:
-            return {container.id for container in client.containers.list(all=True)}
-        finally:
-            client.close()
+@pytest.mark.parametrize("variable", [None, "false", "true"])
+def test_ryuk_has_no_part_in_it(launched, monkeypatch, variable):
+    """It would be one more image to pull, which is not to be had everywhere; and it would take what workers share."""
+    monkeypatch.delenv("TESTCONTAINERS_RYUK_DISABLED", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", variable)
+    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", None)
+    monkeypatch.setattr(testcontainers_config, "ryuk_image", MISSING)
+    labels = inspected(launched())["Config"]["Labels"]
+    assert LABEL_SESSION_ID not in labels
 
-    before = names()
-    launched()
-    assert len(names() - before) == 1
 
-
-@copies
 def test_where_the_engine_does_not_see_our_files_models_are_copied(launched, models, monkeypatch):
     monkeypatch.setattr(engine, "sees_our_files", lambda: False)
     server = launched()
@@ -98,7 +94,6 @@ def test_where_the_engine_does_not_see_our_files_models_are_copied(launched, mod
     model.close()
 
 
-@copies
 def test_a_folder_that_the_engine_cannot_find_is_copied_too(launched, monkeypatch):
     """As where pytest runs in a container of its own, beside the server's."""
     mount = container._mount

@@ -99,10 +99,8 @@ def test_a_worker_that_is_killed_leaves_the_container_to_the_others(started, pyt
 def test_a_container_that_was_only_asked_for_is_removed_too(pytester, models, docker_image, temporary):
     """Killed between the engine's being asked for a container and its answer."""
     pytester.makepyfile(SUITE.format(model=str(models("classifier"))))
-    killing = (
-        "from testcontainers.core.container import DockerContainer\nimport os, signal\nstart = DockerContainer.start\n"
-    )
-    killing += "DockerContainer.start = lambda box: (start(box), os.kill(os.getpid(), signal.SIGKILL))\n"
+    killing = "from docker.models.containers import Container\nimport os, signal\nstart = Container.start\n"
+    killing += "Container.start = lambda one: (start(one), os.kill(os.getpid(), signal.SIGKILL))\n"
     pytester.makeconftest(docker_image.conftest() + killing)
     result = pytester.runpytest_subprocess("--tfsig-server=container", f"--tfsig-image={docker_image.name}")
     assert result.ret == -signal.SIGKILL

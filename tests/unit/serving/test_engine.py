@@ -5,6 +5,7 @@ import pytest
 
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import engine
+from tests.raw_server import raw_server, replies
 
 
 class Engine:
@@ -90,6 +91,14 @@ def test_an_engine_that_is_gone_is_one_sentence(monkeypatch, tmp_path):
     with pytest.raises(ServerError, match=rf"does not answer: nothing answers at {tmp_path}/none.sock"):
         engine.connect()
     assert "does not answer" in engine.why_not("image")
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"[]", b"hello"])
+def test_what_is_no_engine_is_one_sentence(monkeypatch, answer):
+    with raw_server(replies(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + answer)) as address:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}")
+        with pytest.raises(ServerError, match=rf"^What answers at tcp://{address} is no container engine\b"):
+            engine.connect()
 
 
 def test_the_users_image_prefix_counts(monkeypatch):
