@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _LARGEST_MESSAGE: Final = (1 << 31) - 1
+_LONGEST_DETAILS: Final = 1024  # bytes
 _FOREVER: Final = 1e9  # seconds; gRPC hands a far future to a call without a deadline
 _SPARE_THREADS: Final = 2
 
@@ -69,6 +70,12 @@ def _answer(call: _Call, data: bytes, context: grpc.ServicerContext) -> bytes:
         raise
     finally:
         metrics.REGISTRY.request(model, call.api, "GRPC", code, time.perf_counter() - started)
+
+
+def _details(message: str) -> bytes:
+    """An error's text as TensorFlow Serving sends it over gRPC: cut short, and whether or not it is UTF-8."""
+    details = message.encode("utf-8", "surrogateescape")
+    return details if len(details) <= _LONGEST_DETAILS else details[:_LONGEST_DETAILS] + b"...TRUNCATED"
 
 
 @final
@@ -192,7 +199,7 @@ class Server:
                 return _answer(call, data, context)
             except StatusError as error:
                 logger.warning("%s refused: %s", call.name, error)
-                context.abort(_CODES[error.code], error.message)
+                context.abort(_CODES[error.code], _details(error.message))
                 raise
             except Exception as error:
                 logger.exception("%s failed", call.name)
