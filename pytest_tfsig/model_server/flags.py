@@ -36,7 +36,7 @@ class Flag:
 
 
 class UsageProblem(Exception):  # noqa: N818 - what is wrong with a command line, not with the program
-    """A flag is unknown or has a value that it cannot have; the text is what the user is told."""
+    """A flag is unknown or has a value that it cannot have, and the text says which; or help is asked for: no text."""
 
 
 def _table() -> tuple[Flag, ...]:
@@ -139,11 +139,13 @@ def parse(arguments: Sequence[str]) -> Flags:
     """Parse `--name=value` arguments; `--name` alone sets a boolean.
 
     Raises:
-        UsageProblem: A flag is unknown or its value cannot be read.
+        UsageProblem: A flag is unknown or its value cannot be read, or it is --help.
     """
     values: dict[str, Any] = {name: flag.default for name, flag in _FLAGS.items()}
     without_effect = []
     for argument in arguments:
+        if argument == "--help":
+            raise UsageProblem("")
         name, equals, text = argument.removeprefix("--").partition("=")
         flag = _FLAGS.get(name)
         if flag is None or not argument.startswith("--") or not (equals or flag.kind == "bool"):

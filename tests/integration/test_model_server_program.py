@@ -70,6 +70,7 @@ def test_what_cannot_start_says_why(tmp_path, flags, said):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
+        ("--help", "usage: tfsig-model-server\nFlags:\n"),
         ("--nosuchflag=1", "unknown argument: --nosuchflag=1\nusage: tfsig-model-server"),
         ("--port", "unknown argument: --port\n"),
         ("-port=1", "unknown argument: -port=1\n"),
