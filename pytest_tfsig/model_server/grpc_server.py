@@ -13,7 +13,15 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import inference, introspection, metrics, predict, predict_wire
+from pytest_tfsig.model_server import (
+    classify,
+    introspection,
+    metrics,
+    multi_inference,
+    predict,
+    predict_wire,
+    regress,
+)
 from pytest_tfsig.model_server.engine import deadline
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -152,15 +160,18 @@ class Server:
         def answer_predict(request: predict_wire.Request, _context: Any) -> bytes:
             return predict.answer(manager, request.message, request.contents, packed=packed)
 
-        def serialised(answer: Callable[[Any, Any], Any]) -> _Answer:
-            return lambda request, _context: answer(manager, request).SerializeToString()
+        def answered(answer: Callable[[Any, Any], bytes]) -> _Answer:
+            return lambda request, _context: answer(manager, request)
+
+        def metadata(request: Any, _context: Any) -> bytes:
+            return bytes(introspection.metadata(manager, request).SerializeToString())
 
         calls = (
             _Call("Predict", predict_wire.parse, answer_predict, "Predict"),
-            _Call("Classify", protos.ClassificationRequest.FromString, serialised(inference.classify), "Classify"),
-            _Call("Regress", protos.RegressionRequest.FromString, serialised(inference.regress), "Regress"),
-            _Call("MultiInference", protos.MultiInferenceRequest.FromString, serialised(inference.multi_inference)),
-            _Call("GetModelMetadata", protos.GetModelMetadataRequest.FromString, serialised(introspection.metadata)),
+            _Call("Classify", protos.ClassificationRequest.FromString, answered(classify.classify), "Classify"),
+            _Call("Regress", protos.RegressionRequest.FromString, answered(regress.regress), "Regress"),
+            _Call("MultiInference", protos.MultiInferenceRequest.FromString, answered(multi_inference.multi_inference)),
+            _Call("GetModelMetadata", protos.GetModelMetadataRequest.FromString, metadata),
         )
         return {f"/tensorflow.serving.PredictionService/{call.name}": self._handler(call) for call in calls}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import examples, metrics
+from pytest_tfsig.model_server import examples, metrics, wire
+from pytest_tfsig.model_server.predict import answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["fill_result", "plan", "read", "regress", "run"]
+__all__ = ["plan", "read", "regress", "run", "serialized"]
 
 _INPUT, _OUTPUT = "inputs", "outputs"
 
 
-def regress(serving: Serving, request: Any) -> Any:
-    """Answer a RegressionRequest with a RegressionResponse.
+def regress(serving: Serving, request: Any) -> bytes:
+    """Answer a RegressionRequest with a serialised RegressionResponse.
 
     Raises:
         StatusError: TensorFlow Serving's code and message.
@@ -30,10 +31,8 @@ def regress(serving: Serving, request: Any) -> Any:
         raise _invalid("Missing ModelSpec")
     with serving.get(request.model_spec) as servable:
         values = run(servable, request.model_spec.signature_name, request.input)
-    response = protos.RegressionResponse()
-    examples.fill_spec(response.model_spec, request.model_spec, servable.version)
-    fill_result(response.result, values)
-    return response
+    spec = answered_spec(request.model_spec, servable.version)
+    return wire.delimited(1, serialized(values)) + wire.delimited(2, spec)
 
 
 def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
@@ -93,11 +92,9 @@ def read(signature: Any, number: int, outputs: Mapping[str, NDArray[Any]]) -> ND
     return array.reshape(-1)
 
 
-def fill_result(result: Any, values: NDArray[Any]) -> None:
-    """Write numbers into a RegressionResult."""
-    result.SetInParent()
-    for value in values.tolist():
-        result.regressions.add(value=value)
+def serialized(values: NDArray[Any]) -> bytes:
+    """Numbers as a RegressionResult."""
+    return b"".join(wire.delimited(1, wire.float32(1, value)) for value in values.tolist())
 
 
 def _invalid(message: str) -> StatusError:
