@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.model_server import examples, metrics, wire
-from pytest_tfsig.model_server.predict import answered_spec
+from pytest_tfsig.model_server.predict import CLASSIFY, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -55,19 +55,21 @@ def classify(serving: Serving, request: Any) -> bytes:
 def run(servable: Servable, signature_name: str, given: Any) -> Classification:
     """Classify the examples of an Input by a signature; an empty name is the default one."""
     signature = examples.find_signature(servable, signature_name)
-    feed, fetches = plan(signature)
+    feed, fetches = plan(servable, signature)
     strings = examples.serialized(given)
     with metrics.runtime(servable.name, "Classify"):
         outputs = examples.run(servable, {feed}, strings, fetches)
     return read(signature, len(strings), outputs)
 
 
-def plan(signature: Any) -> tuple[str, list[str]]:
+def plan(servable: Servable, signature: Any) -> tuple[str, list[str]]:
     """The tensor that takes the examples, and those that hold classes and scores.
 
     Raises:
         StatusError: The signature is none that classifies.
     """
+    if servable.checks_methods and signature.method_name != CLASSIFY:
+        raise _invalid(f"Expected classification signature method_name to be {CLASSIFY}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise _invalid("Expected one input Tensor.")
     if len(signature.outputs) not in {1, 2}:

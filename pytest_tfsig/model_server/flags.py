@@ -84,6 +84,12 @@ def _table() -> tuple[Flag, ...]:
             default=False,
             help="answer Predict with tensor_content instead of repeated fields",
         ),
+        Flag(
+            "enable_signature_method_name_check",
+            "bool",
+            default=False,
+            help="refuse a signature whose method_name is not that of the request",
+        ),
         Flag("tensorflow_session_parallelism", "int64", 0, "threads in and between operations; 0 chooses"),
         Flag("tensorflow_intra_op_parallelism", "int64", 0, "threads within an operation; 0 chooses"),
         Flag("tensorflow_inter_op_parallelism", "int64", 0, "operations run at once; 0 chooses"),
@@ -94,7 +100,6 @@ def _table() -> tuple[Flag, ...]:
         Flag("tfsig_resource_preserving", "bool", default=False, help="unload a version before its successor loads"),
         # real flags that are not followed here
         Flag("num_unload_threads", "int32", 0),
-        Flag("enable_signature_method_name_check", "bool", default=False),
         Flag("flush_filesystem_caches", "bool", default=True),
         Flag("tensorflow_session_config_file", "string", ""),
         Flag("use_alts_credentials", "bool", default=False),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos
 from pytest_tfsig.model_server import classify, examples, metrics, regress, wire
-from pytest_tfsig.model_server.predict import DEFAULT_SIGNATURE, answered_spec
+from pytest_tfsig.model_server.predict import CLASSIFY, DEFAULT_SIGNATURE, REGRESS, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
     from pytest_tfsig.model_server.servables import Servable, Serving
 
 __all__ = ["multi_inference"]
-
-_CLASSIFY: Final = "tensorflow/serving/classify"
-_REGRESS: Final = "tensorflow/serving/regress"
 
 
 def multi_inference(serving: Serving, request: Any) -> bytes:
@@ -32,7 +29,7 @@ def multi_inference(serving: Serving, request: Any) -> bytes:
     metrics.examples(servable.name, len(strings))
     results = []
     for task, signature in zip(request.tasks, signatures, strict=True):
-        if task.method_name == _CLASSIFY:
+        if task.method_name == CLASSIFY:
             result = wire.delimited(2, classify.serialized(classify.read(signature, len(strings), outputs)))
         else:
             result = wire.delimited(3, regress.serialized(regress.read(signature, len(strings), outputs)))
@@ -56,9 +53,9 @@ def _plan(servable: Servable, tasks: Any) -> tuple[list[Any], set[str], set[str]
         signature = signatures[name] = servable.signatures.get(name)
         if signature is None:
             raise _invalid(f"Requested signature not found in model graph: {name}")
-        if task.method_name not in {_CLASSIFY, _REGRESS}:
+        if task.method_name not in {CLASSIFY, REGRESS}:
             raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
-        feed, fetched = (classify if task.method_name == _CLASSIFY else regress).plan(signature)
+        feed, fetched = (classify if task.method_name == CLASSIFY else regress).plan(servable, signature)
         feeds.add(feed)
         fetches.update(fetched)
     return list(signatures.values()), feeds, fetches

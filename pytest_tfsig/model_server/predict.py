@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["DEFAULT_SIGNATURE", "answer", "answered_spec", "run"]
+__all__ = ["CLASSIFY", "DEFAULT_SIGNATURE", "PREDICT", "REGRESS", "answer", "answered_spec", "run"]
 
 DEFAULT_SIGNATURE: Final = "serving_default"
+PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
+_METHODS: Final = (PREDICT, CLASSIFY, REGRESS)
 
 
 def answered_spec(asked: Any, version: int) -> bytes:
@@ -85,6 +87,12 @@ def _signature(servable: Servable, name: str) -> Any:
     signature = servable.signatures.get(name)
     if signature is None:
         raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    if servable.checks_methods and signature.method_name not in _METHODS:
+        raise StatusError(
+            Code.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. Was: "
+            f"{signature.method_name}",
+        )
     return signature
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos, tensors
 from pytest_tfsig.model_server import examples, metrics, wire
-from pytest_tfsig.model_server.predict import answered_spec
+from pytest_tfsig.model_server.predict import REGRESS, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -42,19 +42,21 @@ def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
         float32, shape [examples].
     """
     signature = examples.find_signature(servable, signature_name)
-    feed, fetches = plan(signature)
+    feed, fetches = plan(servable, signature)
     strings = examples.serialized(given)
     with metrics.runtime(servable.name, "Regress"):
         outputs = examples.run(servable, {feed}, strings, fetches)
     return read(signature, len(strings), outputs)
 
 
-def plan(signature: Any) -> tuple[str, list[str]]:
+def plan(servable: Servable, signature: Any) -> tuple[str, list[str]]:
     """The tensor that takes the examples, and the one that holds the numbers.
 
     Raises:
         StatusError: The signature is none that regresses.
     """
+    if servable.checks_methods and signature.method_name != REGRESS:
+        raise _invalid(f"Expected regression signature method_name to be {REGRESS}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise _invalid("Expected one input Tensor.")
     if len(signature.outputs) != 1:

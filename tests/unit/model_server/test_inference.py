@@ -304,6 +304,42 @@ def test_multi_inference_without_examples_is_refused():
     assert refusal(multi_inference, MANAGER, asked) == ("INVALID_ARGUMENT", "Input is empty.")
 
 
+STRICT = FakeManager(
+    "m",
+    {
+        "classify": signature(STRING, SCORES, "classify"),
+        "regress": signature(STRING, FLOAT, "regress"),
+        "other": signature({"x": "float32"}, {"outputs": "float32"}, "other"),
+    },
+    on_examples,
+)
+STRICT.servable.checks_methods = True
+AS_CLASSIFICATION = "Expected classification signature method_name to be tensorflow/serving/classify. Was: "
+AS_REGRESSION = "Expected regression signature method_name to be tensorflow/serving/regress. Was: "
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "code", "message"),
+    [
+        (classify, request(protos.ClassificationRequest, "regress"), "INVALID_ARGUMENT", AS_CLASSIFICATION + REGRESS),
+        (regress, request(protos.RegressionRequest, "classify"), "INVALID_ARGUMENT", AS_REGRESSION + CLASSIFY),
+        (multi_inference, protos.MultiInferenceRequest(tasks=[task("classify", REGRESS)], input=ONE),
+         "INVALID_ARGUMENT", AS_REGRESSION + CLASSIFY),
+        (predict.answer, protos.PredictRequest(model_spec=protos.ModelSpec(name="m", signature_name="other")),
+         "INTERNAL", ("Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+         "tensorflow/serving/classify, tensorflow/serving/regress}. Was: tensorflow/serving/other")),
+    ],
+)  # fmt: skip
+def test_a_method_name_may_be_held_to(call, asked, code, message):
+    assert refusal(call, STRICT, asked) == (code, message)
+
+
+def test_the_right_method_name_is_answered():
+    assert classify(STRICT, request(protos.ClassificationRequest, "classify"))
+    assert regress(STRICT, request(protos.RegressionRequest, "regress"))
+    assert predict.run(STRICT.servable, "regress", {"inputs": np.array([b""], object)}) == {"outputs": [0]}
+
+
 ADDS = FakeManager(
     "adds",
     {
