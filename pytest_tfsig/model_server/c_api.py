@@ -127,7 +127,7 @@ class Api:
         code = self.quick.TF_GetCode(status)
         if code:
             message = self.quick.TF_Message(status) or b""
-            raise StatusError(code, message.decode(errors="replace"))
+            raise StatusError(code, message.decode(errors="surrogateescape"))
 
 
 def package_directory() -> Path:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import examples, metrics
+from pytest_tfsig.model_server import examples, metrics, wire
+from pytest_tfsig.model_server.predict import CLASSIFY, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["Classification", "classify", "fill_result", "plan", "read", "run"]
+__all__ = ["Classification", "classify", "plan", "read", "run", "serialized"]
 
 _INPUT, _CLASSES, _SCORES = "inputs", "classes", "scores"
 _RANK = 2
@@ -37,8 +38,8 @@ class Classification:
     scores: NDArray[Any]
 
 
-def classify(serving: Serving, request: Any) -> Any:
-    """Answer a ClassificationRequest with a ClassificationResponse.
+def classify(serving: Serving, request: Any) -> bytes:
+    """Answer a ClassificationRequest with a serialised ClassificationResponse.
 
     Raises:
         StatusError: TensorFlow Serving's code and message.
@@ -47,28 +48,28 @@ def classify(serving: Serving, request: Any) -> Any:
         raise _invalid("Missing ModelSpec")
     with serving.get(request.model_spec) as servable:
         result = run(servable, request.model_spec.signature_name, request.input)
-    response = protos.ClassificationResponse()
-    examples.fill_spec(response.model_spec, request.model_spec, servable.version)
-    fill_result(response.result, result)
-    return response
+    spec = answered_spec(request.model_spec, servable.version)
+    return wire.delimited(1, serialized(result)) + wire.delimited(2, spec)
 
 
 def run(servable: Servable, signature_name: str, given: Any) -> Classification:
     """Classify the examples of an Input by a signature; an empty name is the default one."""
     signature = examples.find_signature(servable, signature_name)
-    feed, fetches = plan(signature)
+    feed, fetches = plan(servable, signature)
     strings = examples.serialized(given)
     with metrics.runtime(servable.name, "Classify"):
         outputs = examples.run(servable, {feed}, strings, fetches)
     return read(signature, len(strings), outputs)
 
 
-def plan(signature: Any) -> tuple[str, list[str]]:
+def plan(servable: Servable, signature: Any) -> tuple[str, list[str]]:
     """The tensor that takes the examples, and those that hold classes and scores.
 
     Raises:
         StatusError: The signature is none that classifies.
     """
+    if servable.checks_methods and signature.method_name != CLASSIFY:
+        raise _invalid(f"Expected classification signature method_name to be {CLASSIFY}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise _invalid("Expected one input Tensor.")
     if len(signature.outputs) not in {1, 2}:
@@ -122,15 +123,19 @@ def _check(name: str, array: NDArray[Any], dtype: str, number: int) -> None:
         raise _invalid(f"Expected {name} output batch size of {number}. Got: {array.shape[0]}")
 
 
-def fill_result(result: Any, classification: Classification) -> None:
-    """Write labels and scores into a ClassificationResult."""
-    result.SetInParent()
+def serialized(classification: Classification) -> bytes:
+    """Labels and scores as a ClassificationResult.
+
+    Labels go as the model made them: TensorFlow Serving sends one that is not UTF-8, too, and leaves it to the client
+    to stumble over it. A message of ours would refuse it.
+    """
     rows = zip(classification.labels.tolist(), classification.scores.tolist(), strict=True)
-    for labels, scores in rows:
-        classes = result.classifications.add().classes
-        for label, score in zip(labels, scores, strict=True):
-            # the message's field is text, so bytes that are not cannot travel
-            classes.add(label=label.decode("utf-8", "replace"), score=score)
+    return b"".join(wire.delimited(1, b"".join(map(_class, *row))) for row in rows)
+
+
+def _class(label: bytes, score: float) -> bytes:
+    """One Class in the Classifications around it."""
+    return wire.delimited(1, (wire.delimited(1, label) if label else b"") + wire.float32(2, score))
 
 
 def _invalid(message: str) -> StatusError:

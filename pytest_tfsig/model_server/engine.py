@@ -199,18 +199,21 @@ class Session:
         key = (feeds, fetches)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = _Plan(
-                [self._end(name, "FeedInputs: unable to find feed output {}") for name in feeds],
-                [self._end(name, "FetchOutputs node {}: not found") for name in fetches],
-            )
+            plan = self._plans[key] = _Plan([self._end(name) for name in feeds], [self._end(name) for name in fetches])
         return plan
 
-    def _end(self, name: str, complaint: str) -> Output:
-        operation, _, index = name.partition(":")
+    def _end(self, name: str) -> Output:
+        operation, colon, index = name.rpartition(":")
+        if not (colon and index.isdigit()):
+            operation, index = name, "0"
         pointer = self._api.quick.TF_GraphOperationByName(self._graph, operation.encode())
-        if not pointer or (index and not index.isdigit()):
-            raise StatusError(Code.NOT_FOUND, complaint.format(name))
-        return Output(pointer, int(index or 0))
+        if not pointer:
+            raise StatusError(
+                Code.INVALID_ARGUMENT,
+                f"Tensor {operation}:{index}, specified in either feed_devices or fetch_devices was not found in the "
+                "Graph",
+            )
+        return Output(pointer, int(index))
 
 
 def _open(api: c_api.Api, directory: Path, tags: Sequence[str], *, config: bytes, into: tuple[int, Any]) -> int:

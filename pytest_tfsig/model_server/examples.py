@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable
 
-__all__ = ["debug_text", "fill_spec", "find_signature", "run", "serialized"]
+__all__ = ["debug_text", "find_signature", "run", "serialized"]
 
 # What protobuf puts before a message's debug text, so that nobody parses it; the number of spaces varies by build.
 _DEBUG_MARK = "goo.gle/debugonly  \n"
@@ -69,13 +69,6 @@ def run(servable: Servable, feeds: set[str], examples: NDArray[Any], fetches: Se
     feed = servable.session.feed(examples)
     outputs = servable.session.run(dict.fromkeys(sorted(feeds), feed), fetches)
     return dict(zip(fetches, outputs, strict=True))
-
-
-def fill_spec(target: Any, spec: Any, version: int) -> None:
-    """Say in an answer's ModelSpec what answered."""
-    target.name = spec.name
-    target.version.value = version
-    target.signature_name = spec.signature_name or DEFAULT_SIGNATURE
 
 
 def debug_text(signature: Any) -> str:

@@ -36,7 +36,7 @@ class Flag:
 
 
 class UsageProblem(Exception):  # noqa: N818 - what is wrong with a command line, not with the program
-    """A flag is unknown or has a value that it cannot have; the text is what the user is told."""
+    """A flag is unknown or has a value that it cannot have, and the text says which; or help is asked for: no text."""
 
 
 def _table() -> tuple[Flag, ...]:
@@ -84,6 +84,12 @@ def _table() -> tuple[Flag, ...]:
             default=False,
             help="answer Predict with tensor_content instead of repeated fields",
         ),
+        Flag(
+            "enable_signature_method_name_check",
+            "bool",
+            default=False,
+            help="refuse a signature whose method_name is not that of the request",
+        ),
         Flag("tensorflow_session_parallelism", "int64", 0, "threads in and between operations; 0 chooses"),
         Flag("tensorflow_intra_op_parallelism", "int64", 0, "threads within an operation; 0 chooses"),
         Flag("tensorflow_inter_op_parallelism", "int64", 0, "operations run at once; 0 chooses"),
@@ -94,7 +100,6 @@ def _table() -> tuple[Flag, ...]:
         Flag("tfsig_resource_preserving", "bool", default=False, help="unload a version before its successor loads"),
         # real flags that are not followed here
         Flag("num_unload_threads", "int32", 0),
-        Flag("enable_signature_method_name_check", "bool", default=False),
         Flag("flush_filesystem_caches", "bool", default=True),
         Flag("tensorflow_session_config_file", "string", ""),
         Flag("use_alts_credentials", "bool", default=False),
@@ -139,11 +144,13 @@ def parse(arguments: Sequence[str]) -> Flags:
     """Parse `--name=value` arguments; `--name` alone sets a boolean.
 
     Raises:
-        UsageProblem: A flag is unknown or its value cannot be read.
+        UsageProblem: A flag is unknown or its value cannot be read, or it is --help.
     """
     values: dict[str, Any] = {name: flag.default for name, flag in _FLAGS.items()}
     without_effect = []
     for argument in arguments:
+        if argument == "--help":
+            raise UsageProblem("")
         name, equals, text = argument.removeprefix("--").partition("=")
         flag = _FLAGS.get(name)
         if flag is None or not argument.startswith("--") or not (equals or flag.kind == "bool"):

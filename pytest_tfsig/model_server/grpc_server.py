@@ -13,7 +13,15 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import inference, introspection, metrics, predict, predict_wire
+from pytest_tfsig.model_server import (
+    classify,
+    introspection,
+    metrics,
+    multi_inference,
+    predict,
+    predict_wire,
+    regress,
+)
 from pytest_tfsig.model_server.engine import deadline
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -30,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _LARGEST_MESSAGE: Final = (1 << 31) - 1
+_LONGEST_DETAILS: Final = 1024  # bytes
 _FOREVER: Final = 1e9  # seconds; gRPC hands a far future to a call without a deadline
 _SPARE_THREADS: Final = 2
 
@@ -69,6 +78,12 @@ def _answer(call: _Call, data: bytes, context: grpc.ServicerContext) -> bytes:
         raise
     finally:
         metrics.REGISTRY.request(model, call.api, "GRPC", code, time.perf_counter() - started)
+
+
+def _details(message: str) -> bytes:
+    """An error's text as TensorFlow Serving sends it over gRPC: cut short, and whether or not it is UTF-8."""
+    details = message.encode("utf-8", "surrogateescape")
+    return details if len(details) <= _LONGEST_DETAILS else details[:_LONGEST_DETAILS] + b"...TRUNCATED"
 
 
 @final
@@ -145,15 +160,18 @@ class Server:
         def answer_predict(request: predict_wire.Request, _context: Any) -> bytes:
             return predict.answer(manager, request.message, request.contents, packed=packed)
 
-        def serialised(answer: Callable[[Any, Any], Any]) -> _Answer:
-            return lambda request, _context: answer(manager, request).SerializeToString()
+        def answered(answer: Callable[[Any, Any], bytes]) -> _Answer:
+            return lambda request, _context: answer(manager, request)
+
+        def metadata(request: Any, _context: Any) -> bytes:
+            return bytes(introspection.metadata(manager, request).SerializeToString())
 
         calls = (
             _Call("Predict", predict_wire.parse, answer_predict, "Predict"),
-            _Call("Classify", protos.ClassificationRequest.FromString, serialised(inference.classify), "Classify"),
-            _Call("Regress", protos.RegressionRequest.FromString, serialised(inference.regress), "Regress"),
-            _Call("MultiInference", protos.MultiInferenceRequest.FromString, serialised(inference.multi_inference)),
-            _Call("GetModelMetadata", protos.GetModelMetadataRequest.FromString, serialised(introspection.metadata)),
+            _Call("Classify", protos.ClassificationRequest.FromString, answered(classify.classify), "Classify"),
+            _Call("Regress", protos.RegressionRequest.FromString, answered(regress.regress), "Regress"),
+            _Call("MultiInference", protos.MultiInferenceRequest.FromString, answered(multi_inference.multi_inference)),
+            _Call("GetModelMetadata", protos.GetModelMetadataRequest.FromString, metadata),
         )
         return {f"/tensorflow.serving.PredictionService/{call.name}": self._handler(call) for call in calls}
 
@@ -192,7 +210,7 @@ class Server:
                 return _answer(call, data, context)
             except StatusError as error:
                 logger.warning("%s refused: %s", call.name, error)
-                context.abort(_CODES[error.code], error.message)
+                context.abort(_CODES[error.code], _details(error.message))
                 raise
             except Exception as error:
                 logger.exception("%s failed", call.name)

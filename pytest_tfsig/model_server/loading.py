@@ -28,6 +28,7 @@ class Loader:
         warmup_iterations: How often each warmup record is replayed; 0: never.
         batching: Joins concurrent requests; None: each runs alone.
         own_batching: Whether only models with batching parameters of their own are batched, by those.
+        checks_methods: Whether a signature answers only the kind of request that its method_name says.
     """
 
     tags: tuple[str, ...] = ("serve",)
@@ -35,6 +36,7 @@ class Loader:
     warmup_iterations: int = 1
     batching: Scheduler | None = None
     own_batching: bool = False
+    checks_methods: bool = False
 
     def load(self, name: str, version: int, directory: Path) -> Servable:
         """Load one version.
@@ -47,7 +49,7 @@ class Loader:
         try:
             if self.batching is not None:
                 runs = self._batched(session, self.batching, directory)
-            servable = Servable(name, version, session.signatures, runs)
+            servable = Servable(name, version, session.signatures, runs, checks_methods=self.checks_methods)
             if self.warmup_iterations:
                 warmup.warm_up(servable, directory, self.warmup_iterations)
         except BaseException:

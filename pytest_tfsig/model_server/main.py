@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         flags = command_line.parse(sys.argv[1:] if arguments is None else arguments)
     except command_line.UsageProblem as problem:
-        _print(f"{problem}\n{command_line.usage(_PROGRAM)}")
+        _print(f"{problem}\n".lstrip() + command_line.usage(_PROGRAM))
         return _FAILED
     _log_to_stderr()
     try:

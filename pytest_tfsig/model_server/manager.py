@@ -288,7 +288,7 @@ class Manager:
             try:
                 return self._load_version(version.name, version.number, version.directory)
             except StatusError as error:
-                failure = error
+                failure = error.readable()
             except TfsigError as error:
                 failure = StatusError(Code.INTERNAL, str(error))
             except Exception as error:  # whatever a broken model does, the server goes on

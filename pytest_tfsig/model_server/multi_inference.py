@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import classify, examples, metrics, regress
-from pytest_tfsig.model_server.predict import DEFAULT_SIGNATURE
+from pytest_tfsig.model_server import classify, examples, metrics, regress, wire
+from pytest_tfsig.model_server.predict import CLASSIFY, DEFAULT_SIGNATURE, REGRESS, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -14,12 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["multi_inference"]
 
-_CLASSIFY: Final = "tensorflow/serving/classify"
-_REGRESS: Final = "tensorflow/serving/regress"
 
-
-def multi_inference(serving: Serving, request: Any) -> Any:
-    """Answer a MultiInferenceRequest with a MultiInferenceResponse.
+def multi_inference(serving: Serving, request: Any) -> bytes:
+    """Answer a MultiInferenceRequest with a serialised MultiInferenceResponse.
 
     Raises:
         StatusError: TensorFlow Serving's code and message.
@@ -30,15 +27,15 @@ def multi_inference(serving: Serving, request: Any) -> Any:
         strings = examples.serialized(request.input)
         outputs = examples.run(servable, feeds, strings, sorted(fetches))
     metrics.examples(servable.name, len(strings))
-    response = protos.MultiInferenceResponse()
+    results = []
     for task, signature in zip(request.tasks, signatures, strict=True):
-        result = response.results.add()
-        if task.method_name == _CLASSIFY:
-            classify.fill_result(result.classification_result, classify.read(signature, len(strings), outputs))
+        if task.method_name == CLASSIFY:
+            result = wire.delimited(2, classify.serialized(classify.read(signature, len(strings), outputs)))
         else:
-            regress.fill_result(result.regression_result, regress.read(signature, len(strings), outputs))
-        examples.fill_spec(result.model_spec, task.model_spec, servable.version)
-    return response
+            result = wire.delimited(3, regress.serialized(regress.read(signature, len(strings), outputs)))
+        spec = answered_spec(task.model_spec, servable.version)
+        results.append(wire.delimited(1, wire.delimited(1, spec) + result))
+    return b"".join(results)
 
 
 def _plan(servable: Servable, tasks: Any) -> tuple[list[Any], set[str], set[str]]:
@@ -56,9 +53,9 @@ def _plan(servable: Servable, tasks: Any) -> tuple[list[Any], set[str], set[str]
         signature = signatures[name] = servable.signatures.get(name)
         if signature is None:
             raise _invalid(f"Requested signature not found in model graph: {name}")
-        if task.method_name not in {_CLASSIFY, _REGRESS}:
+        if task.method_name not in {CLASSIFY, REGRESS}:
             raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
-        feed, fetched = (classify if task.method_name == _CLASSIFY else regress).plan(signature)
+        feed, fetched = (classify if task.method_name == CLASSIFY else regress).plan(servable, signature)
         feeds.add(feed)
         fetches.update(fetched)
     return list(signatures.values()), feeds, fetches

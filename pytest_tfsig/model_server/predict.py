@@ -1,4 +1,4 @@
-"""Predict: a signature run on tensors, from a PredictRequest to a PredictResponse."""
+"""Predict: a signature run on tensors, from a PredictRequest to a serialised PredictResponse."""
 
 from __future__ import annotations
 
@@ -15,22 +15,18 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["DEFAULT_SIGNATURE", "answer", "predict", "run"]
+__all__ = ["CLASSIFY", "DEFAULT_SIGNATURE", "PREDICT", "REGRESS", "answer", "answered_spec", "run"]
 
 DEFAULT_SIGNATURE: Final = "serving_default"
+PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
+_METHODS: Final = (PREDICT, CLASSIFY, REGRESS)
 
 
-def predict(serving: Serving, request: Any) -> Any:
-    """Answer a PredictRequest with a PredictResponse.
-
-    Args:
-        serving: Where servables are found.
-        request: The PredictRequest message.
-
-    Raises:
-        StatusError: As TensorFlow Serving refuses it.
-    """
-    return protos.PredictResponse.FromString(answer(serving, request))
+def answered_spec(asked: Any, version: int) -> bytes:
+    """An answer's ModelSpec, serialised: always the version that answered and the signature's full name."""
+    spec = protos.ModelSpec(name=asked.name, signature_name=asked.signature_name or DEFAULT_SIGNATURE)
+    spec.version.value = version
+    return bytes(spec.SerializeToString())
 
 
 def run(servable: Servable, signature_name: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
@@ -83,7 +79,7 @@ def answer(
         for alias, output in zip(aliases, outputs, strict=True):
             entry = [wire.delimited(1, alias.encode()), *wire.delimited_parts(2, output)]
             parts += wire.delimited_parts(1, entry)
-        parts.append(_model_spec(request.model_spec.name, servable.version, name))
+        parts.append(wire.delimited(2, answered_spec(request.model_spec, servable.version)))
         return b"".join(parts)
 
 
@@ -91,14 +87,13 @@ def _signature(servable: Servable, name: str) -> Any:
     signature = servable.signatures.get(name)
     if signature is None:
         raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    if servable.checks_methods and signature.method_name not in _METHODS:
+        raise StatusError(
+            Code.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. Was: "
+            f"{signature.method_name}",
+        )
     return signature
-
-
-def _model_spec(model: str, version: int, signature: str) -> bytes:
-    """The answer's ModelSpec: always the version that answered and the signature's full name."""
-    spec = protos.ModelSpec(name=model, signature_name=signature)
-    spec.version.value = version
-    return wire.delimited(2, spec.SerializeToString())
 
 
 def _feeds(

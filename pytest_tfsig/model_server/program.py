@@ -100,6 +100,7 @@ class Program:
             warmup_iterations=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
             batching=_scheduler(flags),
             own_batching=flags.enable_per_model_batching_parameters,
+            checks_methods=flags.enable_signature_method_name_check,
         )
 
     def _options(self) -> Options:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import examples, metrics
+from pytest_tfsig.model_server import examples, metrics, wire
+from pytest_tfsig.model_server.predict import REGRESS, answered_spec
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
     from pytest_tfsig.model_server.servables import Servable, Serving
 
-__all__ = ["fill_result", "plan", "read", "regress", "run"]
+__all__ = ["plan", "read", "regress", "run", "serialized"]
 
 _INPUT, _OUTPUT = "inputs", "outputs"
 
 
-def regress(serving: Serving, request: Any) -> Any:
-    """Answer a RegressionRequest with a RegressionResponse.
+def regress(serving: Serving, request: Any) -> bytes:
+    """Answer a RegressionRequest with a serialised RegressionResponse.
 
     Raises:
         StatusError: TensorFlow Serving's code and message.
@@ -30,10 +31,8 @@ def regress(serving: Serving, request: Any) -> Any:
         raise _invalid("Missing ModelSpec")
     with serving.get(request.model_spec) as servable:
         values = run(servable, request.model_spec.signature_name, request.input)
-    response = protos.RegressionResponse()
-    examples.fill_spec(response.model_spec, request.model_spec, servable.version)
-    fill_result(response.result, values)
-    return response
+    spec = answered_spec(request.model_spec, servable.version)
+    return wire.delimited(1, serialized(values)) + wire.delimited(2, spec)
 
 
 def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
@@ -43,19 +42,21 @@ def run(servable: Servable, signature_name: str, given: Any) -> NDArray[Any]:
         float32, shape [examples].
     """
     signature = examples.find_signature(servable, signature_name)
-    feed, fetches = plan(signature)
+    feed, fetches = plan(servable, signature)
     strings = examples.serialized(given)
     with metrics.runtime(servable.name, "Regress"):
         outputs = examples.run(servable, {feed}, strings, fetches)
     return read(signature, len(strings), outputs)
 
 
-def plan(signature: Any) -> tuple[str, list[str]]:
+def plan(servable: Servable, signature: Any) -> tuple[str, list[str]]:
     """The tensor that takes the examples, and the one that holds the numbers.
 
     Raises:
         StatusError: The signature is none that regresses.
     """
+    if servable.checks_methods and signature.method_name != REGRESS:
+        raise _invalid(f"Expected regression signature method_name to be {REGRESS}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise _invalid("Expected one input Tensor.")
     if len(signature.outputs) != 1:
@@ -93,11 +94,9 @@ def read(signature: Any, number: int, outputs: Mapping[str, NDArray[Any]]) -> ND
     return array.reshape(-1)
 
 
-def fill_result(result: Any, values: NDArray[Any]) -> None:
-    """Write numbers into a RegressionResult."""
-    result.SetInParent()
-    for value in values.tolist():
-        result.regressions.add(value=value)
+def serialized(values: NDArray[Any]) -> bytes:
+    """Numbers as a RegressionResult."""
+    return b"".join(wire.delimited(1, wire.float32(1, value)) for value in values.tolist())
 
 
 def _invalid(message: str) -> StatusError:

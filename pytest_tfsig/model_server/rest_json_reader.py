@@ -7,6 +7,7 @@ text is handled as Latin-1 throughout: one character is one byte of the request.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Final, Union
 
@@ -244,7 +245,7 @@ class _Reader:
         fraction = self.part(".", _MISSING_FRACTION)
         exponent = self.exponent()
         if not fraction and not exponent and special is not None:
-            return -special if minus else special
+            return -special if minus and special == math.inf else special  # a NaN keeps its sign
         text = minus + (whole.group() if whole else "0") + fraction + exponent
         try:
             return double(text) if fraction or exponent else integer(text)
@@ -254,13 +255,13 @@ class _Reader:
     def special(self) -> float:
         """Read NaN, Inf or Infinity; a wrong turn in NaN may still end in Inf."""
         if self.take("N") and self.take("a") and self.take("N"):
-            return float("nan")
+            return math.nan
         if self.take("I") and self.take("n") and self.take("f"):
             if self.peek() == "i":
                 for character in "inity":
                     if not self.take(character):
                         raise self.error(_INVALID_VALUE)
-            return float("inf")
+            return math.inf
         raise self.error(_INVALID_VALUE)
 
     def exponent(self) -> str:

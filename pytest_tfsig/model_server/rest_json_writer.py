@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_tfsig.model_server import rest_json_digits
 from pytest_tfsig.model_server.rest_json_reader import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -202,12 +203,13 @@ def _scalar(value: float | str | None) -> str:
 
 
 def _double(value: float) -> str:
-    """A double as RapidJSON writes it: shortest digits, an exponent only below 1e-6 and from 1e21 on."""
-    sign, digits, exponent = _decimal_parts(value)
-    point = len(digits) + exponent  # the decimal point's place, counted from the first digit
+    """A double as RapidJSON writes it: an exponent only below 1e-6 and from 1e21 on."""
+    sign = "-" if math.copysign(1, value) < 0 else ""
     if value == 0:
-        text = "0.0"
-    elif exponent >= 0 and point <= _PLAIN_DIGITS:
+        return sign + "0.0"
+    digits, exponent = rest_json_digits.digits(abs(value))
+    point = len(digits) + exponent  # the decimal point's place, counted from the first digit
+    if exponent >= 0 and point <= _PLAIN_DIGITS:
         text = digits + "0" * exponent + ".0"
     elif 0 < point <= _PLAIN_DIGITS:
         text = f"{digits[:point]}.{digits[point:]}"
@@ -220,12 +222,3 @@ def _double(value: float) -> str:
 
 _PLAIN_DIGITS = 21
 _LEADING_ZEROS = -6
-
-
-def _decimal_parts(value: float) -> tuple[str, str, int]:
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    scale = int(exponent or 0) - len(fraction)
-    stripped = digits.rstrip("0")
-    return "-" if math.copysign(1, value) < 0 else "", stripped, scale + len(digits) - len(stripped)

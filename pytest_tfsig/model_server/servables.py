@@ -52,11 +52,21 @@ class Servable:
         version: Its version.
         signatures: SignatureDef messages by name.
         session: Runs the graph.
+        checks_methods: Whether a signature answers only the kind of request that its method_name says.
     """
 
-    __slots__ = ("_idle", "_leaving", "_uses", "name", "session", "signatures", "version")
+    __slots__ = ("_idle", "_leaving", "_uses", "checks_methods", "name", "session", "signatures", "version")
 
-    def __init__(self, name: str, version: int, signatures: Mapping[str, Any], session: Runnable) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        signatures: Mapping[str, Any],
+        session: Runnable,
+        *,
+        checks_methods: bool = False,
+    ) -> None:
+        self.checks_methods = checks_methods
         self.name = name
         self.version = version
         self.signatures = signatures

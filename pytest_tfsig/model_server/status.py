@@ -36,7 +36,7 @@ class StatusError(Exception):
 
     Args:
         code: A canonical code other than OK.
-        message: What the client is told, word for word.
+        message: What the client is told, word for word; bytes of it that are not UTF-8 are surrogates.
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -46,3 +46,7 @@ class StatusError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}"
+
+    def readable(self) -> StatusError:
+        """The same without surrogates, for messages and files that hold text alone."""
+        return StatusError(self.code, self.message.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

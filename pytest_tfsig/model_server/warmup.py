@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos, records
 from pytest_tfsig.errors import RecordError
-from pytest_tfsig.model_server import inference, metrics, wire
+from pytest_tfsig.model_server import classify, metrics, multi_inference, predict, regress, wire
 from pytest_tfsig.model_server.status import Code, StatusError
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ FILE: Final = "assets.extra/tf_serving_warmup_requests"
 MOST_RECORDS: Final = 1000
 
 _REPLAYED: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "predict_log": inference.predict,
-    "classify_log": inference.classify,
-    "regress_log": inference.regress,
-    "multi_inference_log": inference.multi_inference,
+    "predict_log": predict.answer,
+    "classify_log": classify.classify,
+    "regress_log": regress.regress,
+    "multi_inference_log": multi_inference.multi_inference,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Parts", "delimited", "delimited_parts", "fields", "shape", "varint", "varints"]
+__all__ = ["Parts", "delimited", "delimited_parts", "fields", "float32", "shape", "varint", "varints"]
 
 #: A message in parts, to be joined once it is whole.
 Parts: TypeAlias = "list[bytes | memoryview]"
@@ -17,7 +18,7 @@ Parts: TypeAlias = "list[bytes | memoryview]"
 _ONE_BYTE: Final = 0x80
 _BYTES: Final = [bytes((value,)) for value in range(_ONE_BYTE)]
 _FEW: Final = 32  # from here on numpy encodes faster than a loop
-_LENGTH_DELIMITED: Final = 2
+_LENGTH_DELIMITED, _FOUR_BYTES = 2, 5
 _FIXED: Final = {1: 8, 5: 4}
 
 
@@ -69,6 +70,12 @@ def delimited_parts(number: int, parts: Parts) -> Parts:
     """A field whose payload is in parts."""
     length = sum(len(part) for part in parts)
     return [varint(number << 3 | _LENGTH_DELIMITED) + varint(length), *parts]
+
+
+def float32(number: int, value: float) -> bytes:
+    """A field that holds a float; nothing for zero, whose sign is positive."""
+    encoded = struct.pack("<f", value)
+    return varint(number << 3 | _FOUR_BYTES) + encoded if any(encoded) else b""
 
 
 def shape(sizes: Sequence[int]) -> bytes:

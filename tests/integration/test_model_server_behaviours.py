@@ -114,6 +114,9 @@ REFUSALS = {
         'JSON Value: {\n    "b64": "aGk="\n} Type: Object is not of expected type: float'),
     "predict: null": ("echo:predict", '{"inputs": null}', 400,
         "JSON Value: null Type: Null is not of expected type: float"),
+    "predict: a double in a message has RapidJSON's digits": (
+        "echo:predict", '{"signature_name": "uint64", "inputs": 18446744073709551616}', 400,
+        "JSON Value: 18446744073709553000.0 Type: Number is not of expected type: uint64"),
     "predict: half cannot be written in JSON": ("echo:predict", '{"signature_name": "float16", "inputs": [1]}', 501,
         "Conversion of JSON Value: 1 to type: half"),
     "predict: more dimensions than TensorFlow has":
@@ -207,12 +210,33 @@ GRPC_REFUSALS = {
 }  # fmt: skip
 
 
+def refusal(server, method, request):
+    with pytest.raises(grpc.RpcError) as caught:
+        server.raw(f"PredictionService/{method}", request.SerializeToString())
+    return caught.value.code().name, caught.value.details()
+
+
 @pytest.mark.parametrize("name", GRPC_REFUSALS)
 def test_refusal_over_grpc(server, name):
     method, request, code, message = GRPC_REFUSALS[name]
-    with pytest.raises(grpc.RpcError) as caught:
-        server.raw(f"PredictionService/{method}", request.SerializeToString())
-    assert (caught.value.code().name, caught.value.details()) == (code, message)
+    assert refusal(server, method, request) == (code, message)
+
+
+@pytest.mark.parametrize(("length", "end"), [(989, '" not found.'), (990, '" not found...TRUNCATED')])
+def test_a_message_over_grpc_has_at_most_1024_bytes(server, length, end):
+    name = "n" * length
+    assert refusal(server, "Predict", predict("echo", name, x=ONE)) == (
+        "FAILED_PRECONDITION",
+        f'Serving signature key "{name}{end}',
+    )
+
+
+def test_bytes_that_are_not_utf8_reach_a_message_as_they_are(server):
+    code, message = refusal(server, "Predict", predict("examples", "classify", inputs=np.array([b"\xff"], object)))
+    assert (code, message.partition("\n")[0]) == ("INVALID_ARGUMENT", "Could not parse example input, value: '\xff'")
+    body = json.dumps({"signature_name": "classify", "instances": [{"b64": "/w=="}]})
+    status, answer = ask(server, "POST", "/v1/models/examples:predict", body)
+    assert (status, answer["error"].partition("\n")[0]) == (400, "Could not parse example input, value: '\udcff'")
 
 
 @pytest.mark.parametrize(

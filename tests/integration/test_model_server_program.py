@@ -70,6 +70,7 @@ def test_what_cannot_start_says_why(tmp_path, flags, said):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
+        ("--help", "usage: tfsig-model-server\nFlags:\n"),
         ("--nosuchflag=1", "unknown argument: --nosuchflag=1\nusage: tfsig-model-server"),
         ("--port", "unknown argument: --port\n"),
         ("-port=1", "unknown argument: -port=1\n"),
@@ -98,6 +99,17 @@ def test_flags_without_effect_are_named_once(tmp_path):
     (tmp_path / "empty").write_text("")
     with model_server(tmp_path, f"--model_config_file={tmp_path / 'empty'}", "--num_tflite_pools=3") as server:
         assert server.log.count("--num_tflite_pools is accepted and has no effect") == 1
+
+
+def test_method_names_are_held_to_when_the_flag_says_so(tmp_path, models):
+    request = protos.ClassificationRequest()
+    request.model_spec.name, request.model_spec.signature_name = "m", "regress"
+    flags = ("--model_name=m", f"--model_base_path={models('examples')}", "--enable_signature_method_name_check")
+    with model_server(tmp_path, *flags) as server:
+        eventually(lambda: server.states() == [(1, "AVAILABLE")], "the model is served")
+        with pytest.raises(grpc.RpcError) as refused:
+            server.raw("PredictionService/Classify", request.SerializeToString())
+        assert refused.value.details().startswith("Expected classification signature method_name to be ")
 
 
 def test_a_model_that_cannot_load_ends_the_start(tmp_path, models):

@@ -120,11 +120,15 @@ def test_many_threads_run_one_session(session):
     assert not wrong
 
 
+MISSING = ", specified in either feed_devices or fetch_devices was not found in the Graph"
+
+
 @pytest.mark.parametrize(
     ("feeds", "fetches", "code", "said"),
     [
-        ({"nothing:0": np.ones(1)}, ["Identity:0"], Code.NOT_FOUND, "unable to find feed output nothing:0"),
-        ({}, ["nothing:0"], Code.NOT_FOUND, "FetchOutputs node nothing:0: not found"),
+        ({"nothing:1": np.ones(1)}, ["Identity:0"], Code.INVALID_ARGUMENT, f"Tensor nothing:1{MISSING}"),
+        ({}, ["nothing"], Code.INVALID_ARGUMENT, f"Tensor nothing:0{MISSING}"),
+        ({}, ["a:b"], Code.INVALID_ARGUMENT, f"Tensor a:b:0{MISSING}"),
         ({"serving_default_x:0": np.ones(1)}, None, Code.INVALID_ARGUMENT, "to be float but double is provided"),
         ({}, None, Code.INVALID_ARGUMENT, "You must feed a value for placeholder"),
     ],

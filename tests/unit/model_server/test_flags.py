@@ -49,6 +49,11 @@ def test_unknown_arguments(argument):
         flags.parse([argument])
 
 
+def test_help_is_nothing_unknown():
+    with pytest.raises(flags.UsageProblem, match=r"^$"):
+        flags.parse(["--port=1", "--help"])
+
+
 def test_usage_names_every_flag():
     text = flags.usage("program")
     assert text.startswith("usage: program\n")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 
 from pytest_tfsig import protos, tensors
-from pytest_tfsig.model_server import classify, inference, predict, regress
+from pytest_tfsig.model_server import predict
+from pytest_tfsig.model_server.classify import Classification, classify, serialized
+from pytest_tfsig.model_server.classify import read as read_classification
+from pytest_tfsig.model_server.multi_inference import multi_inference
+from pytest_tfsig.model_server.regress import read as read_regression
+from pytest_tfsig.model_server.regress import regress
 from pytest_tfsig.model_server.status import Code, StatusError
 from tests.unit.model_server.fakes import FakeManager, signature
 
@@ -94,6 +100,12 @@ def refusal(call, manager, request):
     return caught.value.code.name, caught.value.message
 
 
+def answer(call, request):
+    """The response as a client reads it."""
+    kind = type(request).__name__.replace("Request", "Response")
+    return getattr(protos, kind).FromString(call(MANAGER, request))
+
+
 def request(kind, signature_name, given=ONE):
     return kind(model_spec=protos.ModelSpec(name="m", signature_name=signature_name), input=given)
 
@@ -101,8 +113,8 @@ def request(kind, signature_name, given=ONE):
 @pytest.mark.parametrize(
     ("call", "kind"),
     [
-        (inference.classify, protos.ClassificationRequest),
-        (inference.regress, protos.RegressionRequest),
+        (classify, protos.ClassificationRequest),
+        (regress, protos.RegressionRequest),
     ],
 )
 class TestBoth:
@@ -128,7 +140,7 @@ class TestBoth:
 
     @pytest.mark.parametrize("given", [protos.Input(), examples(), examples(context=example(x=1.0))])
     def test_no_examples_are_refused(self, call, kind, given):
-        name = "classify" if call is inference.classify else "regress"
+        name = "classify" if call is classify else "regress"
         assert refusal(call, MANAGER, request(kind, name, given)) == ("INVALID_ARGUMENT", "Input is empty.")
 
     def test_one_input_is_expected(self, call, kind):
@@ -136,7 +148,7 @@ class TestBoth:
 
     def test_a_signature_is_shown_when_its_input_has_another_name(self, call, kind):
         code, message = refusal(call, MANAGER, request(kind, "plain"))
-        what = "classification" if call is inference.classify else "regression"
+        what = "classification" if call is classify else "regression"
         assert code == "INVALID_ARGUMENT"
         assert message.startswith(f"No {what} inputs found in SignatureDef: goo.gle/debug")
         assert 'inputs {\n  key: "x"\n  value {\n    name: "x:0"\n    dtype: DT_STRING\n' in message
@@ -145,7 +157,7 @@ class TestBoth:
 
 def test_classify_pairs_labels_with_scores():
     given = examples(example(x=1.0), example())
-    response = inference.classify(MANAGER, request(protos.ClassificationRequest, "classify", given))
+    response = answer(classify, request(protos.ClassificationRequest, "classify", given))
     assert (response.model_spec.name, response.model_spec.version.value) == ("m", 7)
     assert response.model_spec.signature_name == "classify"
     found = [[(one.label, one.score) for one in result.classes] for result in response.result.classifications]
@@ -154,13 +166,27 @@ def test_classify_pairs_labels_with_scores():
 
 
 def test_labels_are_empty_where_a_model_gives_only_scores():
-    response = inference.classify(MANAGER, request(protos.ClassificationRequest, "scores"))
+    response = answer(classify, request(protos.ClassificationRequest, "scores"))
     assert [one.label for one in response.result.classifications[0].classes] == ["", ""]
 
 
 def test_scores_are_zero_where_a_model_gives_only_labels():
-    response = inference.classify(MANAGER, request(protos.ClassificationRequest, "classes"))
+    response = answer(classify, request(protos.ClassificationRequest, "classes"))
     assert [(one.label, one.score) for one in response.result.classifications[0].classes] == [("red", 0), ("green", 0)]
+
+
+def test_a_score_of_minus_zero_keeps_its_sign():
+    given = Classification(np.array([[b"a", b"b"]], object), np.array([[-0.0, 0.0]], np.float32))
+    scores = [one.score for one in protos.Classifications.FromString(serialized(given)[2:]).classes]
+    assert np.signbit(scores).tolist() == [True, False]
+
+
+def test_a_label_that_is_not_utf8_is_sent_as_it_is():
+    given = Classification(np.array([[b"gr\xfcn"]], object), np.ones((1, 1), np.float32))
+    data = serialized(given)
+    assert b"\x0a\x04gr\xfcn" in data
+    with pytest.raises(DecodeError):
+        protos.ClassificationResult.FromString(data)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +200,12 @@ def test_scores_are_zero_where_a_model_gives_only_labels():
     ],
 )
 def test_what_is_no_classification(name, message):
-    refused = refusal(inference.classify, MANAGER, request(protos.ClassificationRequest, name))
+    refused = refusal(classify, MANAGER, request(protos.ClassificationRequest, name))
     assert refused == ("INVALID_ARGUMENT", message)
 
 
 def test_a_signature_without_classes_and_scores_does_not_classify():
-    code, message = refusal(inference.classify, MANAGER, request(protos.ClassificationRequest, "other"))
+    code, message = refusal(classify, MANAGER, request(protos.ClassificationRequest, "other"))
     assert code == "INVALID_ARGUMENT"
     assert message.startswith(
         'Expected classification signature outputs to contain at least one of "classes" or "scores". Signature was: '
@@ -190,13 +216,13 @@ def test_a_batch_of_another_size_is_no_classification():
     message = signature(STRING, SCORES)
     outputs = {"scores:0": np.zeros((3, 2), np.float32)}
     with pytest.raises(StatusError, match=r"Expected scores output batch size of 2\. Got: 3"):
-        classify.read(message, 2, outputs)
+        read_classification(message, 2, outputs)
 
 
 @pytest.mark.parametrize("name", ["regress", "regress2d"])
 def test_regress_gives_a_number_an_example(name):
     given = examples(example(x=1.0), example())
-    response = inference.regress(MANAGER, request(protos.RegressionRequest, name, given))
+    response = answer(regress, request(protos.RegressionRequest, name, given))
     assert response.model_spec.signature_name == name
     sizes = [len(one.SerializeToString()) for one in given.example_list.examples]
     assert [one.value for one in response.result.regressions] == sizes
@@ -212,12 +238,12 @@ def test_regress_gives_a_number_an_example(name):
     ],
 )
 def test_what_is_no_regression(name, message):
-    refused = refusal(inference.regress, MANAGER, request(protos.RegressionRequest, name))
+    refused = refusal(regress, MANAGER, request(protos.RegressionRequest, name))
     assert refused == ("INVALID_ARGUMENT", message)
 
 
 def test_a_signature_without_outputs_does_not_regress():
-    code, message = refusal(inference.regress, MANAGER, request(protos.RegressionRequest, "scores"))
+    code, message = refusal(regress, MANAGER, request(protos.RegressionRequest, "scores"))
     assert code == "INVALID_ARGUMENT"
     assert message.startswith("No regression outputs found in SignatureDef: goo.gle/debug")
 
@@ -225,13 +251,13 @@ def test_a_signature_without_outputs_does_not_regress():
 def test_a_scalar_is_no_regression():
     outputs = {"outputs:0": np.array(1, np.float32)}
     with pytest.raises(StatusError, match=r"but got \[\]$"):
-        regress.read(signature(STRING, FLOAT), 1, outputs)
+        read_regression(signature(STRING, FLOAT), 1, outputs)
 
 
 def test_a_context_goes_before_each_example():
     context, first, second = example(c=1.0), example(x=1.0), example()
     given = examples(first, second, context=context)
-    response = inference.regress(MANAGER, request(protos.RegressionRequest, "regress", given))
+    response = answer(regress, request(protos.RegressionRequest, "regress", given))
     size = len(context.SerializeToString())
     expected = [size + len(one.SerializeToString()) for one in (first, second)]
     assert [one.value for one in response.result.regressions] == expected
@@ -243,7 +269,7 @@ def task(name, method, model="m"):
 
 def test_multi_inference_runs_each_task_on_the_same_examples():
     asked = protos.MultiInferenceRequest(tasks=[task("classify", CLASSIFY), task("regress", REGRESS)], input=ONE)
-    response = inference.multi_inference(MANAGER, asked)
+    response = answer(multi_inference, asked)
     assert [result.WhichOneof("result") for result in response.results] == [
         "classification_result",
         "regression_result",
@@ -270,12 +296,48 @@ def test_multi_inference_runs_each_task_on_the_same_examples():
 )  # fmt: skip
 def test_multi_inference_refuses(tasks, code, message):
     asked = protos.MultiInferenceRequest(tasks=tasks, input=ONE)
-    assert refusal(inference.multi_inference, MANAGER, asked) == (code, message)
+    assert refusal(multi_inference, MANAGER, asked) == (code, message)
 
 
 def test_multi_inference_without_examples_is_refused():
     asked = protos.MultiInferenceRequest(tasks=[task("regress", REGRESS)])
-    assert refusal(inference.multi_inference, MANAGER, asked) == ("INVALID_ARGUMENT", "Input is empty.")
+    assert refusal(multi_inference, MANAGER, asked) == ("INVALID_ARGUMENT", "Input is empty.")
+
+
+STRICT = FakeManager(
+    "m",
+    {
+        "classify": signature(STRING, SCORES, "classify"),
+        "regress": signature(STRING, FLOAT, "regress"),
+        "other": signature({"x": "float32"}, {"outputs": "float32"}, "other"),
+    },
+    on_examples,
+)
+STRICT.servable.checks_methods = True
+AS_CLASSIFICATION = "Expected classification signature method_name to be tensorflow/serving/classify. Was: "
+AS_REGRESSION = "Expected regression signature method_name to be tensorflow/serving/regress. Was: "
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "code", "message"),
+    [
+        (classify, request(protos.ClassificationRequest, "regress"), "INVALID_ARGUMENT", AS_CLASSIFICATION + REGRESS),
+        (regress, request(protos.RegressionRequest, "classify"), "INVALID_ARGUMENT", AS_REGRESSION + CLASSIFY),
+        (multi_inference, protos.MultiInferenceRequest(tasks=[task("classify", REGRESS)], input=ONE),
+         "INVALID_ARGUMENT", AS_REGRESSION + CLASSIFY),
+        (predict.answer, protos.PredictRequest(model_spec=protos.ModelSpec(name="m", signature_name="other")),
+         "INTERNAL", ("Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+         "tensorflow/serving/classify, tensorflow/serving/regress}. Was: tensorflow/serving/other")),
+    ],
+)  # fmt: skip
+def test_a_method_name_may_be_held_to(call, asked, code, message):
+    assert refusal(call, STRICT, asked) == (code, message)
+
+
+def test_the_right_method_name_is_answered():
+    assert classify(STRICT, request(protos.ClassificationRequest, "classify"))
+    assert regress(STRICT, request(protos.RegressionRequest, "regress"))
+    assert predict.run(STRICT.servable, "regress", {"inputs": np.array([b""], object)}) == {"outputs": [0]}
 
 
 ADDS = FakeManager(

@@ -56,6 +56,10 @@ def test_values(body, value):
     assert plain(parse(body)) == plain(value)
 
 
+def test_no_sign_is_given_to_a_nan():
+    assert math.copysign(1, parse(b"-NaN")) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
