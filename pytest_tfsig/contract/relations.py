@@ -53,6 +53,10 @@ class Monotone:
         if not self.atol >= 0:
             raise ContractError(f"atol = {self.atol} is below 0.")
 
+    def fits(self, size: int) -> bool:
+        """Tell whether a last axis of some size has the feature that grows."""
+        return self.feature is None or -size <= self.feature < size
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """The inputs that the relation names."""

@@ -258,3 +258,16 @@ def test_what_keeps_inputs_from_being_drawn_is_told_once(switched):
     reasons = [result.message for result in told if "sends serialized tf.Examples" in result.message]
     assert len(reasons) == (4 if switched else 1)
     assert all("see the check outputs" in result.message for result in told if result.message not in reasons)
+
+
+def test_an_answer_of_fewer_axes_than_its_probabilities_need_is_told():
+    scores = contract(p=Probabilities("float32", ["batch", 3], axis=1))
+    judged = subject(lambda inputs: {"p": inputs["x"].sum(axis=1)}, scores)
+    told = {name: checks.run(checks.checks()[name], judged) for name in ("outputs", "finite", "values")}
+    assert {name: result.verdict for name, result in told.items()} == {
+        "outputs": "fail",
+        "finite": "pass",
+        "values": "fail",
+    }
+    assert told["values"].message == "output 'p' has no axis 1, along which its probabilities are to sum to 1"
+    assert told["values"].violation.actual == "[1]"
