@@ -42,6 +42,12 @@ def batch_dimension(signature: Signature) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def sizes_of_rows(signature: Signature, rows: int) -> dict[str, int]:
+    """Returns what requests of so many rows are drawn by; of more rows where the contract allows no fewer."""
+    dimension = batch_dimension(signature)
+    return {} if dimension is None else {dimension: max(rows, signature.dim_range(dimension)[0])}
+
+
 @register(
     "batch_invariant", holds_when="row i of a batch answers as it does alone, and in another order", inspects=False
 )
