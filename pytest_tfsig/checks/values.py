@@ -138,6 +138,8 @@ def _listed(name: str, tensor: Tensor, array: NDArray[Any]) -> None:
         strange = np.array([value not in known for value in array.ravel().tolist()]).reshape(array.shape)
     else:
         strange = ~np.isin(array, np.array(tensor.values).astype(array.dtype))
+        if is_inexact(array):
+            strange &= ~np.isnan(widened(array))
     if strange.any():
         index = first_index(strange)
         raise Violation(

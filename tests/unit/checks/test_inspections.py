@@ -120,6 +120,12 @@ def test_finite_leaves_alone_what_the_contract_allows():
     assert result.verdict == "pass"
 
 
+def test_nan_is_left_to_finite():
+    listed = contract(y=Tensor("float32", ["batch"], values=[0, 1], finite=False))
+    assert outcome("values", lambda i: {"y": np.full(len(i["x"]), np.nan, np.float32)}, listed).verdict == "pass"
+    assert outcome("values", lambda i: {"y": np.full(len(i["x"]), np.inf, np.float32)}, listed).verdict == "fail"
+
+
 def softmax(logits, axis=-1):
     powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
     return (powers / powers.sum(axis=axis, keepdims=True)).astype(np.float32)
