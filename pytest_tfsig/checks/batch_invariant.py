@@ -42,6 +42,12 @@ def batch_dimension(signature: Signature) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def sizes_of_rows(signature: Signature, rows: int) -> dict[str, int]:
+    """Returns what requests of so many rows are drawn by; of more rows where the contract allows no fewer."""
+    dimension = batch_dimension(signature)
+    return {} if dimension is None else {dimension: max(rows, signature.dim_range(dimension)[0])}
+
+
 @register(
     "batch_invariant", holds_when="row i of a batch answers as it does alone, and in another order", inspects=False
 )
@@ -64,10 +70,10 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
     ]
 
     narrow = precision(subject)
-    compared = 0
+    answered = compared = 0
 
     def examine(drawn: Mapping[str, Any]) -> None:
-        nonlocal compared
+        nonlocal answered, compared
         inputs = without_subnormals(subject.signature, drawn)
         size = batch_size(inputs)
         if size < 2:  # noqa: PLR2004 - a batch of one is a row alone
@@ -93,15 +99,17 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
                 rounding=Rounding(subject, take(inputs, [row]), partial(copies.apart_by_size, row, alone)),
             )  # fmt: skip
-
-        compared += 1
+        answered += 1
+        compared += bool(whole)
 
     outcome = search(subject, examine, holds="")
-    if outcome.verdict != "pass":
-        return outcome
-    if not compared:
-        return replace(outcome, verdict="error", message="not judged: no batch was answered; see the check outputs")
-    return replace(outcome, message=f"rows answer alike alone and in {compared} batches")
+    if outcome.verdict == "pass" and not answered:
+        outcome = replace(outcome, verdict="error", message="not judged: no batch was answered; see the check outputs")
+    elif outcome.verdict == "pass" and not compared:
+        outcome = replace(outcome, verdict="skip", message="no output has a row for each row of a batch")
+    elif outcome.verdict == "pass":
+        outcome = replace(outcome, message=f"rows answer alike alone and in {compared} batches")
+    return outcome
 
 
 def batch_size(inputs: Mapping[str, Any]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_tfsig.checks.render import array_text, first_index, index_text
 from pytest_tfsig.checks.tolerances import differs, is_inexact, tolerance, widened
 from pytest_tfsig.checks.violation import Violation
@@ -64,7 +66,8 @@ def compare(
             wrong &= ~rounding.explains(name, one, other, wrong)
         if wrong.any():
             index = first_index(wrong)
-            gap = f", {abs(widened(one)[index] - widened(other)[index]):.3g} apart" if is_inexact(one) else ""
+            with np.errstate(all="ignore"):
+                gap = f", {abs(widened(one)[index] - widened(other)[index]):.3g} apart" if is_inexact(one) else ""
             within = f" (allowed: {allowed})" if is_inexact(one) else ""
             raise Violation(
                 sentence.format(output=name),

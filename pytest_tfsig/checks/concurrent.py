@@ -20,6 +20,7 @@ from pytest_tfsig.checks.rounding import precision, without_subnormals
 from pytest_tfsig.checks.state import writes
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
+from pytest_tfsig.errors import ContractError
 from pytest_tfsig.strategies import draws
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def concurrent(subject: Subject, *, threads: int = 0, rtol: float | None = None,
         rtol: As for `compare`.
         atol: As for `compare`.
     """
+    if threads < 0:
+        raise ContractError(f"checks.concurrent.threads = {threads} is below 0; 0 chooses a number.")
     crowd = _Crowd(subject, threads or _threads(), rtol, atol)
     crowd.ask_one_at_a_time()
     if not crowd.answers:
@@ -115,7 +118,12 @@ class _Crowd:
         return True
 
     def ask_in_parallel(self) -> Violation | None:
-        """Returns what was wrong with the smallest request that got a wrong answer."""
+        """Returns what was wrong with the smallest request that got a wrong answer.
+
+        Raises:
+            ServingError: The server is busy for ever.
+            ServerDied: It is gone.
+        """
         each = self._requests_of_a_thread()
         found: list[tuple[int, Violation]] = []
         start, stop = Barrier(self.threads), Event()
@@ -125,14 +133,18 @@ class _Crowd:
             order = [rng.randrange(len(self.requests)) for _ in range(each)]
             sent = busy = 0
             start.wait()
-            for number in order:
-                if stop.is_set():
-                    break
-                busy += self._ask(number, found)
-                sent += 1
-                self.subject.meter.tick()
-                if found:
-                    stop.set()
+            try:
+                for number in order:
+                    if stop.is_set():
+                        break
+                    busy += self._ask(number, found)
+                    sent += 1
+                    self.subject.meter.tick()
+                    if found:
+                        break
+            finally:
+                if sent < each:
+                    stop.set()  # whatever ended this thread early, the others need not go on
             return sent, busy
 
         with ThreadPoolExecutor(self.threads) as pool:
@@ -148,21 +160,27 @@ class _Crowd:
         return max(2, min(wanted, affordable) // self.threads)
 
     def _ask(self, number: int, found: list[tuple[int, Violation]]) -> int:
-        """Asks once, notes a wrong answer, and returns how often the server turned the request away."""
-        inputs = self.requests[number]
-        for attempt in range(_PATIENCE):
+        """Asks once, notes a wrong answer, and returns how often the server turned the request away.
+
+        Raises:
+            ServingError: It turned it away for as long as anybody would wait: its answer cannot be judged.
+        """
+        inputs, busy = self.requests[number], 0
+        while True:
             try:
                 self._compare(number, self.subject.ask(inputs))
             except ServingError as error:
+                if error.code in _BUSY and busy == _PATIENCE:
+                    raise
                 if error.code in _BUSY:
-                    time.sleep(min(0.2, 0.002 * 2**attempt))
+                    time.sleep(min(0.2, 0.002 * 2**busy))
+                    busy += 1
                     continue
                 found.append((number, _refused(inputs, error)))
             except Violation as violation:
                 violation.inputs = inputs
                 found.append((number, violation))
-            return attempt
-        return _PATIENCE
+            return busy
 
     def _compare(self, number: int, answer: Answer) -> None:
         compare(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_tfsig.checks.tolerances import is_numeric, widened
+from pytest_tfsig.checks.tolerances import has_axis, is_numeric, widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,9 @@ class Difference:
     """One output of one request, from both versions.
 
     Attributes:
-        largest: The largest absolute difference between two numbers; infinite where the answers have different shapes
-            or dtypes, or only one of two numbers is finite; 0 for text and truth values.
+        largest: The largest absolute difference between two numbers; infinite where the answers have different shapes,
+            where one has numbers and the other has none, and where only one of two numbers is finite; 0 for text and
+            truth values.
         flips: Rows whose class differs: the largest entry's place along the class axis for floats, the value itself
             for integers, text and truth values.
         rows: Rows in all.
@@ -55,7 +56,7 @@ def difference(released: NDArray[Any], candidate: NDArray[Any], axis: int = -1) 
 
 
 def _has_classes(array: NDArray[Any], axis: int) -> bool:
-    return array.ndim > 1 and array.shape[axis] > 1 and array.dtype.kind != "c"
+    return array.ndim > 1 and has_axis(array, axis) and array.shape[axis] > 1 and array.dtype.kind != "c"
 
 
 def _gap(released: NDArray[Any], candidate: NDArray[Any]) -> float:

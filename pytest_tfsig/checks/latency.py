@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_tfsig.checks.batch_invariant import batch_dimension
+from pytest_tfsig.checks.batch_invariant import sizes_of_rows
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.violation import Violation
@@ -74,8 +74,7 @@ def _inputs(subject: Subject, batch: int) -> Iterator[Mapping[str, Any]]:
 
     A budget that names no batch means the smallest that the contract allows: one row, as a rule.
     """
-    dimension = batch_dimension(subject.signature)
-    sizes = {} if dimension is None else {dimension: max(batch, subject.signature.dim_range(dimension)[0])}
+    sizes = sizes_of_rows(subject.signature, batch)
     return draws(subject.signature, sys.maxsize, subject.settings.seed, sizes=sizes)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfsig.checks.batch_invariant import batch_dimension
+from pytest_tfsig.checks.batch_invariant import batch_dimension, sizes_of_rows
 from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.violation import Violation
+from pytest_tfsig.errors import ContractError
 from pytest_tfsig.latency import compare
 from pytest_tfsig.strategies import draws
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_tfsig.checks.subject import Subject
+    from pytest_tfsig.contract import Signature
 
 _ADVICE = (
     "Profile the candidate: a larger graph, an op that runs in Python, a lost jit_compile or a wider dtype. If the "
@@ -47,13 +50,12 @@ def no_slower(
         requests: To each version.
         seconds: When to stop all the same.
         confidence: One less the largest probability of failing a candidate that is within the tolerance.
-        batch: Rows in each request, where the contract names a batch dimension.
+        batch: Rows in each request, where the contract names a batch dimension; more where it allows no fewer.
         gate_under_xdist: Whether to decide although other test processes load the machine.
     """
+    _check(subject.signature, tolerance, seconds, confidence, batch)
     released = subject.released()
     known = set(released.spec.inputs)
-    dimension = batch_dimension(subject.signature)
-    sizes = {} if dimension is None else {dimension: batch}
 
     def ask_released(inputs: Mapping[str, Any]) -> None:
         released.ask(inputs if "examples" in inputs else {name: inputs[name] for name in inputs if name in known})
@@ -64,7 +66,7 @@ def no_slower(
     compared = compare(
         ask_released,
         ask_candidate,
-        draws(subject.signature, sys.maxsize, subject.settings.seed, sizes=sizes),
+        draws(subject.signature, sys.maxsize, subject.settings.seed, sizes=sizes_of_rows(subject.signature, batch)),
         tolerance=tolerance,
         requests=requests,
         seconds=seconds,
@@ -87,3 +89,19 @@ def no_slower(
         advice=_ADVICE,
     )
     return Outcome("fail", violation.sentence, sent, violation, details)
+
+
+def _check(signature: Signature, tolerance: float, seconds: float, confidence: float, batch: int) -> None:
+    """Raises ContractError for options that nothing could be judged by: no sample is ever so sure as 1."""
+    dimension = batch_dimension(signature)
+    allowed = signature.dims.get(dimension or "")
+    most = math.inf if allowed is None else allowed[1]
+    up_to = "" if allowed is None else f", and no more than dims.{dimension} allows, {most}"
+    for key, value, is_sound, wanted in (
+        ("tolerance", tolerance, 0 <= tolerance < math.inf, "a share of 0 or more, such as 0.1 for a tenth"),
+        ("seconds", seconds, seconds > 0, "a number above 0"),
+        ("confidence", confidence, 0.5 < confidence < 1, "a number between 0.5 and 1, such as 0.95"),  # noqa: PLR2004 - a coin is right half the time
+        ("batch", batch, 1 <= batch <= most, f"1 or more{up_to}"),
+    ):
+        if not is_sound:
+            raise ContractError(f"checks.no_slower.{key} = {value}: it must be {wanted}.")

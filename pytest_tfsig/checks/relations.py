@@ -12,9 +12,9 @@ from pytest_tfsig.checks.outcome import Outcome
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.render import array_text, first_index, index_text
 from pytest_tfsig.checks.rounding import precision
-from pytest_tfsig.checks.tolerances import Tolerance, differs, is_numeric, tolerance, unit, widened
+from pytest_tfsig.checks.tolerances import Tolerance, differs, has_axis, is_numeric, tolerance, unit, widened
 from pytest_tfsig.checks.violation import Violation
-from pytest_tfsig.contract import Argmax, Monotone, PaddingInvariant, PermutationInvariant
+from pytest_tfsig.contract import Argmax, Monotone, PaddingInvariant, PermutationInvariant, shape_text
 from pytest_tfsig.contract.relations import kind_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_tfsig.checks.subject import Subject
-    from pytest_tfsig.contract import Relation, Signature
+    from pytest_tfsig.contract import Relation, Signature, Tensor
 
     Inputs = Mapping[str, Any]
     Answer = Mapping[str, NDArray[Any]]
@@ -79,14 +79,22 @@ def _why_not(signature: Signature, relation: Relation) -> str:
         return f"a relation of an input needs a predict signature; {signature.method} takes tf.Examples"
     shape = signature.inputs[relation.input].shape
     if isinstance(relation, Monotone):
-        dtype = signature.inputs[relation.input].dtype
-        return f"{dtype} input {relation.input!r} cannot grow" if dtype in {"string", "bool"} else ""
+        return _why_not_growing(signature.inputs[relation.input], relation)
     if shape is not None and not -len(shape) < relation.axis < len(shape):
         return f"input {relation.input!r} has no axis {relation.axis} behind its batch"
     if isinstance(relation, PaddingInvariant) and shape is not None and isinstance(shape[relation.axis], int):
         return (
             f"input {relation.input!r} cannot be padded: axis {relation.axis} has the fixed size {shape[relation.axis]}"
         )
+    return ""
+
+
+def _why_not_growing(tensor: Tensor, relation: Monotone) -> str:
+    if tensor.dtype in {"string", "bool"}:
+        return f"{tensor.dtype} input {relation.input!r} cannot grow"
+    last = 0 if tensor.shape == () else tensor.shape[-1] if tensor.shape else None
+    if isinstance(last, int) and not relation.fits(last):
+        return f"input {relation.input!r} has no feature {relation.feature} along its last axis"
     return ""
 
 
@@ -116,8 +124,14 @@ def _argmax(relation: Argmax, answer: Answer, narrow: float) -> bool:
     index, of = answer.get(relation.output), answer.get(relation.of)
     if index is None or of is None or not is_numeric(index) or not is_numeric(of) or not of.size:
         return False  # the check outputs tells of outputs that are not there
+    if not has_axis(of, relation.axis):
+        raise Violation(
+            f"output {relation.of!r} has no axis {relation.axis} to take the argmax along",
+            expected=f"a shape with an axis {relation.axis}",
+            actual=shape_text(of.shape),
+        )
     wide = widened(of)
-    axis = relation.axis % of.ndim if of.ndim else 0
+    axis = relation.axis % of.ndim
     reduced = wide.shape[:axis] + wide.shape[axis + 1 :]
     if index.size != np.prod(reduced, dtype=int):
         raise Violation(

@@ -43,7 +43,10 @@ def _summary(array: NDArray[Any]) -> str:
         return f"({array.size:,} values)"
     with np.errstate(all="ignore"):
         wide = array.astype(np.float64)
-        return f"({array.size:,} values from {np.nanmin(wide):g} to {np.nanmax(wide):g}, mean {np.nanmean(wide):g})"
+        numbers = wide[~np.isnan(wide)]
+        if not numbers.size:
+            return f"({array.size:,} values, all of them NaN)"
+        return f"({array.size:,} values from {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():g})"
 
 
 def _value_text(value: Any) -> str:

@@ -87,9 +87,16 @@ def _literal(array: np.ndarray[Any, Any]) -> str:
         return f"np.array({array.tolist()!r}, object)"
     module = "ml_dtypes" if array.dtype.kind == "V" else "np"
     name = "bool_" if array.dtype == bool else array.dtype.name
-    values = repr(_shortest(array).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    if array.dtype.kind == "c" and not np.isfinite(array).all():
+        # Python writes infj, which it cannot read.
+        parts = [f"np.array({_numbers(part)}, np.{part.dtype.name})" for part in (array.real, array.imag)]
+        return f"np.stack([{', '.join(parts)}], -1).view(np.{name})[..., 0]"
     shape = f".reshape({array.shape})" if array.size == 0 else ""
-    return f"np.array({values}, {module}.{name}){shape}"
+    return f"np.array({_numbers(array)}, {module}.{name}){shape}"
+
+
+def _numbers(array: np.ndarray[Any, Any]) -> str:
+    return repr(_shortest(array).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
 
 
 def _shortest(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

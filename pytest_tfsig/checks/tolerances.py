@@ -93,6 +93,11 @@ def is_numeric(array: NDArray[Any]) -> bool:
     return array.dtype.kind in "iufc" or array.dtype.kind == "V"
 
 
+def has_axis(array: NDArray[Any], axis: int) -> bool:
+    """Whether an array has an axis: a model may answer with fewer than its contract says."""
+    return -array.ndim <= axis < array.ndim
+
+
 def magnitude(array: NDArray[Any]) -> float:
     """Returns the largest finite absolute value, 0 where there is none."""
     with np.errstate(all="ignore"):

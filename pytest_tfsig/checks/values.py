@@ -8,9 +8,9 @@ import numpy as np
 
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.render import array_text, first_index, index_text
-from pytest_tfsig.checks.tolerances import is_inexact, is_numeric, widened
+from pytest_tfsig.checks.tolerances import has_axis, is_inexact, is_numeric, widened
 from pytest_tfsig.checks.violation import Violation
-from pytest_tfsig.contract import ProbabilityRule
+from pytest_tfsig.contract import ProbabilityRule, shape_text
 from pytest_tfsig.reports.sums import SumErrors
 
 if TYPE_CHECKING:
@@ -57,13 +57,19 @@ def tally_sums(signature: Signature, observation: Observation, tallies: dict[str
     """Counts how far the sums of one answer's probabilities are from 1, for reports."""
     for name, tensor in signature.outputs.items():
         array, rule = observation.outputs.get(name), tensor.probabilities
-        if isinstance(rule, ProbabilityRule) and array is not None and is_inexact(array) and array.ndim:
+        if isinstance(rule, ProbabilityRule) and array is not None and is_inexact(array) and has_axis(array, rule.axis):
             with np.errstate(all="ignore"):
                 errors = np.abs(widened(array).sum(axis=rule.axis) - 1)
             tallies.setdefault(name, SumErrors(rule.atol or 0.0)).add(errors.ravel().tolist())
 
 
 def _probabilities(name: str, rule: ProbabilityRule, array: NDArray[Any]) -> None:
+    if not has_axis(array, rule.axis):
+        raise Violation(
+            f"output {name!r} has no axis {rule.axis}, along which its probabilities are to sum to 1",
+            expected=f"a shape with an axis {rule.axis}",
+            actual=shape_text(array.shape),
+        )
     wide = widened(array)
     atol = rule.atol or 0.0
     with np.errstate(all="ignore"):
@@ -132,6 +138,8 @@ def _listed(name: str, tensor: Tensor, array: NDArray[Any]) -> None:
         strange = np.array([value not in known for value in array.ravel().tolist()]).reshape(array.shape)
     else:
         strange = ~np.isin(array, np.array(tensor.values).astype(array.dtype))
+        if is_inexact(array):
+            strange &= ~np.isnan(widened(array))
     if strange.any():
         index = first_index(strange)
         raise Violation(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_tfsig.checks import Check, Outcome, checks
-from pytest_tfsig.checks.batch_invariant import batch_dimension
+from pytest_tfsig.checks.batch_invariant import sizes_of_rows
 from pytest_tfsig.cli.answers import Answers
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.contract import Contract, LatencyBudget
@@ -79,8 +79,7 @@ class Observed:
 
     def _time(self, subject: Subject) -> None:
         """Times single requests, of the smallest batch, as a budget that names no batch does."""
-        dimension = batch_dimension(subject.signature)
-        sizes = {} if dimension is None else {dimension: max(1, subject.signature.dim_range(dimension)[0])}
+        sizes = sizes_of_rows(subject.signature, 1)
         requests = draws(subject.signature, _WARM + _TIMED, subject.settings.seed, sizes=sizes)
         for number, inputs in enumerate(requests):
             began = time.perf_counter()

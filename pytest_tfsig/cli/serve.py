@@ -35,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="tfsig-serve-") as folder:
         # The server ends its process at once, whatever the reason: somebody else deletes the folder then.
         reaper.start(Path(folder), os.getpid()).leave()
-        base = Path(folder, name)
+        base = Path(folder, "model")  # of no name that a user gives, which may hold what no path does
         base.mkdir()
         (base / str(model.version)).symlink_to(model.directory.resolve(), target_is_directory=True)
         return serve(

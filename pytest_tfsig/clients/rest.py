@@ -249,9 +249,9 @@ class RestClient:
         document = self._get(_path(name, version, None), timeout)
         try:
             response = json_format.ParseDict(document, protos.GetModelStatusResponse(), ignore_unknown_fields=True)
-        except json_format.ParseError as error:
+            return statuses_from_proto(response)
+        except (TypeError, ValueError, json_format.ParseError) as error:
             raise _unreadable(error) from error
-        return statuses_from_proto(response)
 
     def _get(self, path: str, timeout: float | None) -> Any:
         return _decoded(self.call(path, timeout=timeout))
@@ -300,7 +300,7 @@ def _read(
 ) -> dict[str, NDArray[Any]]:
     try:
         return read(answer[key], specs)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unreadable(error) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def check_bounds(dtype: str | None, low: float | None, high: float | None) -> No
     for key, bound in (("min", low), ("max", high)):
         if bound is None:
             continue
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not _is_finite(bound):
             raise ContractError(f"{key} = {bound!r} is not a finite number.")
         if dtype is not None and not is_number(dtype):
             raise ContractError(f"{key} has no meaning for dtype {dtype}: its values have no order; remove it.")
@@ -67,14 +68,19 @@ def check_bounds(dtype: str | None, low: float | None, high: float | None) -> No
         raise ContractError(f"min = {low} is above max = {high}: no value satisfies both; swap them.")
 
 
+def _is_finite(number: float) -> bool:
+    # An integer that no float can hold is none that math.isfinite takes.
+    return isinstance(number, int) or math.isfinite(number)
+
+
 def check_fits(dtype: str, key: str, number: float) -> None:
     """Raise ContractError unless ``dtype``, an integer or real float, can hold ``number``."""
     if dtype in INTEGER_RANGES:
         lowest, highest = INTEGER_RANGES[dtype]
-        if not math.isfinite(number) or number != int(number):
+        if not _is_finite(number) or number != int(number):
             raise ContractError(f"{key} = {number} is not a whole number, but the dtype is {dtype}.")
     else:
-        highest = _FLOAT_LIMITS.get(dtype, math.inf)
+        highest = _FLOAT_LIMITS.get(dtype, sys.float_info.max)
         lowest = -highest
     if not lowest <= number <= highest:
         raise ContractError(f"{key} = {number} does not fit {dtype}, which holds {lowest} to {highest}.")
@@ -137,7 +143,7 @@ def _checked_value(dtype: str | None, value: object, key: str, encoding: str | N
         raise ContractError(f"{key}: {value!r} is not of dtype {dtype}.")
     if isinstance(value, str):
         return _encoded(value, key, encoding or "utf-8")
-    if isinstance(value, (int, float)) and dtype != "bool" and not (dtype in FLOAT_DTYPES and math.isinf(value)):
+    if isinstance(value, (int, float)) and dtype != "bool" and (_is_finite(value) or dtype not in FLOAT_DTYPES):
         check_fits(dtype, key, value)
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
@@ -16,6 +17,9 @@ class Argmax:
     of: str
     _: KW_ONLY
     axis: int = -1
+
+    def __post_init__(self) -> None:
+        _check_whole("axis", self.axis)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -50,8 +54,13 @@ class Monotone:
     def __post_init__(self) -> None:
         if self.direction not in {"increasing", "decreasing"}:
             raise ContractError(f'direction = "{self.direction}" is neither increasing nor decreasing.')
-        if not self.atol >= 0:
-            raise ContractError(f"atol = {self.atol} is below 0.")
+        if self.feature is not None:
+            _check_whole("feature", self.feature)
+        _check_tolerances(self.atol)
+
+    def fits(self, size: int) -> bool:
+        """Tell whether a last axis of some size has the feature that grows."""
+        return self.feature is None or -size <= self.feature < size
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -76,8 +85,10 @@ class PermutationInvariant:
     atol: float = 1e-6
 
     def __post_init__(self) -> None:
+        _check_outputs(self.outputs)
         object.__setattr__(self, "outputs", tuple(self.outputs))
         _check_batch_axis(self.axis)
+        _check_tolerances(self.atol, self.rtol)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -98,8 +109,10 @@ class PaddingInvariant:
     atol: float = 1e-6
 
     def __post_init__(self) -> None:
+        _check_outputs(self.outputs)
         object.__setattr__(self, "outputs", tuple(self.outputs))
         _check_batch_axis(self.axis)
+        _check_tolerances(self.atol, self.rtol)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -124,6 +137,23 @@ def kind_of(relation: Relation) -> str:
     return next(kind for kind, form in KINDS.items() if isinstance(relation, form))
 
 
+def _check_whole(key: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ContractError(f"{key} = {value!r} is not a whole number.")
+
+
+def _check_tolerances(atol: float, rtol: float = 0.0) -> None:
+    for key, value in (("atol", atol), ("rtol", rtol)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            raise ContractError(f"{key} = {value!r} is not a number of 0 or more.")
+
+
+def _check_outputs(outputs: object) -> None:
+    if isinstance(outputs, str) or not isinstance(outputs, Sequence):
+        raise ContractError(f"outputs = {outputs!r} is not a list; write outputs = [...].")
+
+
 def _check_batch_axis(axis: int) -> None:
+    _check_whole("axis", axis)
     if axis == 0:
         raise ContractError("axis = 0 is the batch; the check batch_invariant proves that, name a later axis.")

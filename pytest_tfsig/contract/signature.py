@@ -6,16 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pytest_tfsig.contract.keys import KeyedError, at
 from pytest_tfsig.contract.latency import LatencyBudget, budgets
 from pytest_tfsig.contract.naming import choices, suggestion
+from pytest_tfsig.contract.relations import KINDS, Relation
 from pytest_tfsig.contract.tensor import Tensor
 from pytest_tfsig.errors import ContractError
-
-if TYPE_CHECKING:
-    from pytest_tfsig.contract.relations import Relation
 
 METHODS: Final = ("predict", "classify", "regress")
 """The methods of TensorFlow Serving that answer for a signature."""
@@ -74,13 +72,11 @@ class Signature:
         for side in ("inputs", "outputs"):
             _set(self, side, _checked_tensors(side, getattr(self, side)))
         _set(self, "latency", _checked_latency(self.latency))
-        _set(self, "dims", {str(name): _checked_range(name, bounds) for name, bounds in dict(self.dims or {}).items()})
-        _set(
-            self,
-            "checks",
-            {str(name): _checked_options(name, given) for name, given in dict(self.checks or {}).items()},
-        )
-        _set(self, "relations", tuple(self.relations))
+        dims = _checked_table("dims", self.dims, '{"batch": (1, 64)}')
+        _set(self, "dims", {str(name): _checked_range(name, bounds) for name, bounds in dims.items()})
+        checks = _checked_table("checks", self.checks, '{"concurrent": False}')
+        _set(self, "checks", {str(name): _checked_options(name, given) for name, given in checks.items()})
+        _set(self, "relations", _checked_relations(self.relations))
         self._check_dims()
         self._check_method()
         self._check_relations()
@@ -155,6 +151,24 @@ def _checked_tensors(side: str, tensors: object) -> dict[str, Tensor]:
                 (side, name), f"{tensor!r} is no tensor; write Tensor(dtype, shape) or Probabilities(dtype, shape)."
             )
     return dict(tensors)
+
+
+def _checked_table(key: str, stated: object, example: str) -> Mapping[object, object]:
+    if stated is None:
+        return {}
+    if not isinstance(stated, Mapping):
+        raise KeyedError((key,), f"{stated!r} is no mapping; write {example}.")
+    return stated
+
+
+def _checked_relations(stated: object) -> tuple[Relation, ...]:
+    if not isinstance(stated, Sequence) or isinstance(stated, str):
+        raise KeyedError(("relations",), f'{stated!r} is no list; write [Argmax("class", "scores")].')
+    for index, relation in enumerate(stated):
+        if not isinstance(relation, Relation):
+            forms = choices(form.__name__ for form in KINDS.values())
+            raise KeyedError(("relations", index), f"{relation!r} is no relation; write {forms}.")
+    return tuple(stated)
 
 
 def _checked_range(name: object, bounds: object) -> tuple[int, int]:

@@ -155,6 +155,8 @@ class Tensor:
             raise ContractError(f"features describe serialized tf.Examples of dtype string, but the dtype is {dtype}.")
         if self.image is not None or self.encoding is not None:
             raise ContractError("features contradict encoding and image: a tf.Example is neither text nor an image.")
+        if not isinstance(self.features, Mapping):
+            raise ContractError(f'features = {self.features!r} is no mapping; write {{"age": Feature("int64")}}.')
         for name, feature in self.features.items():
             if not isinstance(feature, Feature):
                 raise ContractError(f'feature "{name}" is {feature!r}; write Feature(dtype, shape).')
@@ -163,6 +165,10 @@ class Tensor:
     def _check_probabilities(self, dtype: str | None) -> None:
         rule = ProbabilityRule() if self.probabilities is True else self.probabilities or None
         if rule is not None:
+            if not isinstance(rule, ProbabilityRule):
+                raise ContractError(
+                    f"probabilities = {rule!r} is neither True nor a rule; write Probabilities(dtype, shape, axis=-1)."
+                )
             if dtype is not None and dtype not in FLOAT_DTYPES:
                 raise ContractError(f"probabilities are floats, but the dtype is {dtype}.")
             if self.shape is not None and not -len(self.shape) <= rule.axis < len(self.shape):

@@ -113,7 +113,7 @@ def loads(text: str, *, source: str = "contract", directory: Path | None = None)
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # that of Python, too, for an integer of too many digits
         raise ContractError(f"{source}: not TOML: {error}.") from None
     except RecursionError:
         raise ContractError(f"{source}: not a contract: its values are nested too deeply.") from None

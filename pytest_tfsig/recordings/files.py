@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             return {name: saved[name] for name in saved.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except (ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise RecordError(file, f"no arrays can be read from it: {error}.") from None
     except OSError as error:
         raise RecordError(file, f"cannot be read: {error.strerror or error}.") from None

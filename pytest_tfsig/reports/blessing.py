@@ -93,9 +93,13 @@ def withdraw(folder: Path) -> None:
     """Removes the verdict of a former run from a folder, so that a run that does not come to its own leaves none.
 
     Raises:
-        OSError: It cannot be removed.
+        UsageError: It cannot be removed.
     """
-    (folder / FILE).unlink(missing_ok=True)
+    file = folder / FILE
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"--tfsig-report {folder}: {file} cannot be removed: {error.strerror}") from None
 
 
 def write(folder: Path, report: Mapping[str, Any], results: Sequence[Result], run: Run) -> Path:

@@ -69,7 +69,7 @@ class Memory:
     def _newest_first(self) -> list[Path]:
         if self._folder is None:
             return []
-        return sorted(self._folder.glob("*.pb"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return sorted(self._folder.glob("*.pb"), key=_written_at, reverse=True)
 
     def _written(self, arrays: Arrays) -> bytes:
         request = protos.PredictRequest()
@@ -85,3 +85,10 @@ class Memory:
             return self._ready.unfinished(inputs)
         except (OSError, TensorError, StrategyError, DecodeError):
             return None
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # another worker, which keeps inputs of its own there, has dropped it since
+        return 0

@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from hypothesis.errors import HypothesisException, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from pytest_tfsig import tensors
 from pytest_tfsig.contract import shape_text
-from pytest_tfsig.errors import StrategyError, TensorError
+from pytest_tfsig.errors import StrategyError, TensorError, TfsigError
 from pytest_tfsig.strategies.examples import serialized
 
 if TYPE_CHECKING:
@@ -54,9 +55,17 @@ class Own:
             StrategyError: What it drew is not what the contract declares.
         """
         strategy = self.strategy
-        if strategy is None and self.function is not None and shape is not None:
-            strategy = _for_shape(self.function, shape)
-        return self._checked(source.draw(_strategy(strategy, self.where)), shape)
+        try:
+            if strategy is None and self.function is not None and shape is not None:
+                strategy = _for_shape(self.function, shape)
+            drawn = source.draw(_strategy(strategy, self.where))
+        except Unsatisfiable as error:
+            raise StrategyError(f"{self.where}.strategy draws nothing, or filters all of it out; widen it.") from error
+        except (HypothesisException, TfsigError):
+            raise  # what Hypothesis tells itself, and what says already what is wrong
+        except Exception as error:
+            raise _raised(self, error) from error
+        return self._checked(drawn, shape)
 
     def _checked(self, drawn: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
         if isinstance(drawn, list | tuple) and drawn and all(isinstance(example, dict) for example in drawn):
@@ -109,8 +118,7 @@ def own(tensor: Tensor, where: str) -> Own | None:
     try:
         returned = stated()
     except Exception as error:
-        name = f"{type(error).__name__}: {error}"
-        raise StrategyError(f"{where}.strategy raised {name}; mend the function {tensor.strategy}.") from error
+        raise _raised(Own(tensor, where, None, stated), error) from error
     return Own(tensor, where, _strategy(returned, where), None)
 
 
@@ -118,6 +126,11 @@ def own(tensor: Tensor, where: str) -> Own | None:
 def _for_shape(function: Callable[..., Any], shape: tuple[int, ...]) -> Any:
     """Call a user's function once for each shape, so that what is known about its strategy is kept."""
     return function(shape=shape)
+
+
+def _raised(mine: Own, error: Exception) -> StrategyError:
+    what = f"{type(error).__name__}: {error}"
+    return StrategyError(f"{mine.where}.strategy raised {what}; mend the function {mine.tensor.strategy}.")
 
 
 def _strategy(returned: Any, where: str) -> SearchStrategy[Any]:

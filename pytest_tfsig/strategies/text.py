@@ -113,7 +113,7 @@ class Strings:
         yield from self.points[: self.points.index(value) if known else len(self.points) if self.closed else _FIRST]
         if self.closed:
             return
-        text = value if self.encoding is None else value.decode(self.encoding)
+        text = self._text(value)
         middle = len(text) // 2
         for part in (text[:middle], text[middle:], text[:-1], text[1:]):
             shorter = part if isinstance(part, bytes) else part.encode(self.encoding or "utf-8")
@@ -124,6 +124,15 @@ class Strings:
             plain *= len(value) // len(plain)
             if value != plain:
                 yield plain
+
+    def _text(self, value: bytes) -> str | bytes:
+        """Return a string as text where it is one: of what was recorded, nobody knows."""
+        if self.encoding is None:
+            return value
+        try:
+            return value.decode(self.encoding)
+        except UnicodeDecodeError:
+            return value
 
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return strings as a caller usually sends them."""

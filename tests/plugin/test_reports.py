@@ -49,6 +49,13 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_served(broke
     result.stderr.fnmatch_lines(["ERROR: --tfsig-report *taken: reports cannot be written there: *"])
 
 
+def test_a_former_verdict_that_cannot_be_removed_is_told_before_anything_is_served(broken, pytester):
+    (pytester.path / "out/verdict.json").mkdir(parents=True)
+    result = broken.run(*WANTED, "--tfsig-report=out")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --tfsig-report *out: *verdict.json cannot be removed: Is a directory"])
+
+
 def test_a_report_is_written_where_nothing_was_judged(suite, pytester):
     pytester.makepyfile("def test_other(): pass")
     assert suite.run("--tfsig-report=out").ret == 0

@@ -99,7 +99,7 @@ def load_ignores(path: str | os.PathLike[str]) -> tuple[Ignore, ...]:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ContractError(f"{file}: the ignore list cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ContractError(f"{file}: not TOML: {error}.") from None
     try:
         return _ignores(document)

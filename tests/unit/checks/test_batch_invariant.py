@@ -135,11 +135,19 @@ def test_a_batch_is_a_named_leading_dimension_of_all_inputs(shapes, name):
     assert batch_dimension(Signature(inputs=inputs, outputs={})) == name
 
 
-@pytest.mark.parametrize(("shape", "verdict"), [([3], "pass"), (["batch"], "fail"), (None, "fail")])
+@pytest.mark.parametrize(("shape", "verdict"), [([3], "skip"), (["batch"], "fail"), (None, "fail")])
 def test_only_outputs_with_a_row_for_each_row_are_compared(shape, verdict):
     signature = replace(ROWS, outputs={"y": Tensor("float32", shape)}, dims={"batch": (1, 3)})
     three = lambda inputs: {"y": by_place(inputs)["y"] if verdict == "fail" else np.arange(3, dtype=np.float32)}  # noqa: E731
     assert outcome("batch_invariant", three, signature).verdict == verdict
+
+
+@pytest.mark.parametrize("shape", [[], ["batch"], None])
+def test_answers_without_rows_prove_nothing(shape):
+    total = lambda inputs: {"y": np.float32(inputs["x"].sum()).reshape(())}  # noqa: E731
+    result = outcome("batch_invariant", total, replace(ROWS, outputs={"y": Tensor("float32", shape)}))
+    assert result.verdict == "skip"
+    assert result.message == "no output has a row for each row of a batch"
 
 
 def test_an_output_of_as_many_values_as_a_batch_has_by_chance_is_not_compared():

@@ -32,6 +32,15 @@ def told(one, other, **options):
     return None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(np.array([1.7e308]), np.array([-1.7e308])), (np.array([complex(np.inf, 0)]), np.array([complex(np.inf, 1)]))],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_difference_that_no_number_holds_is_told_without_a_warning(one, other):
+    assert told({"y": one}, {"y": other}).sentence == "y is another"
+
+
 def test_what_is_the_same_is_no_violation():
     assert told({"y": f32(1, np.nan, np.inf)}, {"y": f32(1, np.nan, np.inf)}) is None
     assert told({}, {}) is None

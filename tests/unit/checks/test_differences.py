@@ -58,6 +58,11 @@ def test_classes_may_lie_along_any_axis():
     assert difference(released, candidate, axis=0) == Difference(1.0, 2, 2)
 
 
+@pytest.mark.parametrize("axis", [2, -3])
+def test_along_an_axis_that_answers_lack_there_are_no_classes(axis):
+    assert difference(f32([0, 1]), f32([1, 0]), axis=axis) == Difference(1.0, 0, 0)
+
+
 arrays = hnp.arrays(np.float32, (3, 4), elements=st.floats(width=32))
 
 

@@ -120,6 +120,12 @@ def test_finite_leaves_alone_what_the_contract_allows():
     assert result.verdict == "pass"
 
 
+def test_nan_is_left_to_finite():
+    listed = contract(y=Tensor("float32", ["batch"], values=[0, 1], finite=False))
+    assert outcome("values", lambda i: {"y": np.full(len(i["x"]), np.nan, np.float32)}, listed).verdict == "pass"
+    assert outcome("values", lambda i: {"y": np.full(len(i["x"]), np.inf, np.float32)}, listed).verdict == "fail"
+
+
 def softmax(logits, axis=-1):
     powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
     return (powers / powers.sum(axis=axis, keepdims=True)).astype(np.float32)
@@ -258,3 +264,16 @@ def test_what_keeps_inputs_from_being_drawn_is_told_once(switched):
     reasons = [result.message for result in told if "sends serialized tf.Examples" in result.message]
     assert len(reasons) == (4 if switched else 1)
     assert all("see the check outputs" in result.message for result in told if result.message not in reasons)
+
+
+def test_an_answer_of_fewer_axes_than_its_probabilities_need_is_told():
+    scores = contract(p=Probabilities("float32", ["batch", 3], axis=1))
+    judged = subject(lambda inputs: {"p": inputs["x"].sum(axis=1)}, scores)
+    told = {name: checks.run(checks.checks()[name], judged) for name in ("outputs", "finite", "values")}
+    assert {name: result.verdict for name, result in told.items()} == {
+        "outputs": "fail",
+        "finite": "pass",
+        "values": "fail",
+    }
+    assert told["values"].message == "output 'p' has no axis 1, along which its probabilities are to sum to 1"
+    assert told["values"].violation.actual == "[1]"

@@ -114,6 +114,32 @@ def test_a_request_has_one_row_unless_more_are_asked_for(clock):
     assert {len(one["x"]) for one in sent["candidate"]} == {5}
 
 
+def test_a_request_has_as_many_rows_as_the_contract_wants_at_least(clock):
+    _, sent = judge(clock, steady(0.001), steady(0.001), requests=300, dims={"batch": (4, 8)})
+    assert {len(one["x"]) for one in sent["candidate"]} == {4}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"confidence": 95.0}, "confidence = 95.0: it must be a number between 0.5 and 1, such as 0.95."),
+        ({"confidence": 1.0}, "confidence = 1.0: it must be"),
+        ({"confidence": 0.5}, "confidence = 0.5: it must be"),
+        ({"confidence": float("nan")}, "confidence = nan: it must be"),
+        ({"tolerance": -0.1}, "tolerance = -0.1: it must be a share of 0 or more"),
+        ({"tolerance": float("inf")}, "tolerance = inf: it must be"),
+        ({"seconds": 0.0}, "seconds = 0.0: it must be a number above 0."),
+        ({"batch": 0}, "batch = 0: it must be 1 or more, and no more than dims.batch allows, 8."),
+        ({"batch": 9}, "batch = 9: it must be 1 or more, and no more than dims.batch allows, 8."),
+    ],
+)
+def test_options_by_which_nothing_could_be_judged_are_told(clock, options, told):
+    outcome, sent = judge(clock, steady(0.001), steady(0.001), dims={"batch": (1, 8)}, **options)
+    assert outcome.verdict == "error"
+    assert outcome.message.startswith(f"checks.no_slower.{told}")
+    assert sent["candidate"] == []
+
+
 def test_other_test_processes_make_it_a_report(clock):
     crowded = {"under_xdist": True}
     outcome, _ = judge(clock, steady(0.003), steady(0.001), requests=300, settings=crowded)

@@ -159,12 +159,33 @@ def test_outputs_with_a_value_for_each_step_are_left_alone():
         (PaddingInvariant("x"), X, "fixed size 4"),
         (PermutationInvariant("x", axis=2), X, "no axis 2"),
         (PermutationInvariant("x"), {"x": Tensor("float32", ["batch", 1])}, "could not be judged"),
+        (Monotone("x", "y", feature=4), X, "no feature 4 along its last axis"),
+        (Monotone("x", "y", feature=-5), X, "no feature -5 along its last axis"),
+        (Monotone("x", "y", feature=99), {"x": Tensor("float32", ["batch", "features"])}, "could not be judged"),
     ],
 )
 def test_relations_that_nothing_can_show(relation, inputs, why):
     result = judged(relation, inputs, SCORE, lambda inputs: {"y": inputs["x"].sum(1)})
     assert result.verdict == "error"
     assert why in result.message
+
+
+def test_a_scalar_has_no_feature_to_grow():
+    signature = Signature(
+        inputs={"x": Tensor("float32", [])},
+        outputs={"y": Tensor("float32", [])},
+        relations=(Monotone("x", "y", feature=0),),
+    )
+    result = outcome("relations", lambda inputs: {"y": inputs["x"]}, signature)
+    assert result.message == "input 'x' has no feature 0 along its last axis"
+
+
+def test_a_feature_grows_where_the_input_is_drawn_long_enough_for_it():
+    inputs = {"x": Tensor("float32", ["batch", "features"], min=0, max=1)}
+    falling = lambda inputs: {"y": -inputs["x"].sum(axis=1)}  # noqa: E731
+    assert judged(Monotone("x", "y", feature=3), inputs, SCORE, falling).verdict == "fail"
+    rising = judged(Monotone("x", "y", feature=3), inputs, SCORE, lambda inputs: {"y": inputs["x"].sum(axis=1)})
+    assert rising.verdict == "pass"
 
 
 @pytest.mark.parametrize("relation", [PermutationInvariant("x"), PaddingInvariant("x")])

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import checks
+from pytest_tfsig.checks import concurrent
+from pytest_tfsig.checks import subject as subjects
 from pytest_tfsig.contract import Feature, Signature, Tensor
 from tests.unit.checks.fakes import outcome, refusal, subject
 
@@ -165,6 +167,30 @@ def test_concurrent_repeats_what_a_busy_server_turns_away():
     result = outcome("concurrent", crowded, ROWS, settings={"max_examples": 20})
     assert result.verdict == "pass"
     assert "turned away" in result.message
+
+
+@pytest.mark.parametrize("code", ["RESOURCE_EXHAUSTED", "UNAVAILABLE"])
+def test_concurrent_does_not_pass_for_a_server_that_is_busy_for_ever(code, monkeypatch):
+    monkeypatch.setattr(subjects, "_DYING_SECONDS", 0.0)
+    monkeypatch.setattr(concurrent, "_PATIENCE", 3)
+    slots = threading.Semaphore(1)
+    alone = threading.main_thread()
+
+    def crowded(inputs):
+        if threading.current_thread() is not alone and not slots.acquire(blocking=False):
+            raise refusal(code, "Server Threadpool Exhausted")
+        return scores(inputs)
+
+    result = outcome("concurrent", crowded, ROWS, settings={"max_examples": 20})
+    assert result.verdict == "error"
+    assert f"could not be judged: gRPC {code}: Server Threadpool Exhausted" in result.message
+
+
+def test_concurrent_needs_a_number_of_threads():
+    signature = replace(ROWS, checks={"concurrent": {"threads": -1}})
+    result = outcome("concurrent", scores, signature)
+    assert result.verdict == "error"
+    assert result.message == "checks.concurrent.threads = -1 is below 0; 0 chooses a number."
 
 
 def test_concurrent_reports_a_refusal_among_parallel_requests():

@@ -38,6 +38,8 @@ def again(inputs, method="predict", **settings):
         np.array(b"\xff\x00", object),
         np.array([b"a", "é".encode()], object),
         np.array([1 + 2j], np.complex64),
+        np.array([[complex(np.nan, -np.inf), 0.1]], np.complex64),
+        np.array(complex(0, np.inf), np.complex128),
         np.array([0.1], ml_dtypes.bfloat16),
         np.array(7, np.int8),
     ],

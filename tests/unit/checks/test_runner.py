@@ -328,6 +328,25 @@ def test_a_check_that_breaks_is_told_with_its_mistake():
 
 
 @pytest.mark.usefixtures("own_checks")
+def test_a_check_that_breaks_on_what_another_check_remembered_is_told_with_what_it_saw(tmp_path):
+    @checks.check("low")
+    def low(subject, observation):
+        del subject
+        assert observation.outputs["y"].max() < 1
+
+    def answer(inputs):
+        if len(inputs["x"]) > 4:
+            raise refusal(message="too many rows")
+        return {"y": np.ones(len(inputs["x"]), np.float32)}
+
+    judged = subject(answer, ROWS, settings={"database": tmp_path})
+    assert checks.run(checks.checks()["outputs"], judged).violation.inputs["x"].shape == (5, 3)
+    found = checks.run(checks.checks()["low"], judged)
+    assert found.verdict == "fail"
+    assert found.violation.inputs["x"].shape == (1, 3)
+
+
+@pytest.mark.usefixtures("own_checks")
 def test_a_users_check_says_what_it_holds_when():
     @checks.check("described")
     def described(subject, observation):

@@ -52,6 +52,13 @@ def test_an_index_of_a_largest_value(index, of, axis):
     assert argmax(index, of, axis=axis) is True
 
 
+@pytest.mark.parametrize(("of", "axis", "shape"), [(0.25, -1, "[]"), ([0.25, 0.75], 1, "[2]"), ([0.5], -2, "[1]")])
+def test_an_argmax_along_an_axis_that_the_answer_lacks(of, axis, shape):
+    violation = argmax(0, of, axis=axis)
+    assert violation.sentence == f"output 'p' has no axis {axis} to take the argmax along"
+    assert violation.actual == shape
+
+
 @pytest.mark.parametrize(
     ("index", "of", "axis", "told"),
     [

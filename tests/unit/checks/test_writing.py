@@ -54,6 +54,13 @@ def test_large_arrays_are_summarised_with_their_range():
         assert array_text(array).endswith("\n(201 values)")
 
 
+@pytest.mark.filterwarnings("error")
+def test_large_arrays_without_any_number_are_summarised_without_a_warning():
+    assert array_text(np.full(201, np.nan, F32)).endswith("\n(201 values, all of them NaN)")
+    assert array_text(np.array([np.nan, *[np.inf] * 200])).endswith("\n(201 values from inf to inf, mean inf)")
+    assert array_text(np.array([np.inf, *[-np.inf] * 200])).endswith("\n(201 values from -inf to inf, mean nan)")
+
+
 def test_lines_are_a_hundred_wide():
     lines = array_text(np.full(60, 1234567)).splitlines()[1:]
     assert max(map(len, lines)) == 99

@@ -123,6 +123,29 @@ def test_an_answer_that_is_none_is_a_typed_error(fake, client, body):
         client.predict("m", {"x": []}, specs=SPECS)
 
 
+@pytest.mark.parametrize("number", ["300", "Infinity", "1e400"])
+def test_a_number_that_its_dtype_cannot_hold_is_a_typed_error(fake, client, number):
+    specs = SignatureSpec("s", "predict", {}, {"y": TensorSpec("y", "int8", (None,), "y:0")})
+    fake.rest_answers["/v1/models/m:predict"] = (200, f'{{"outputs": [{number}]}}'.encode())
+    with pytest.raises(ServingError, match="not what the REST API promises"):
+        client.predict("m", {}, specs=specs)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        3,
+        [1],
+        {"model_version_status": [{"version": "1", "state": 77}]},
+        {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": {"error_code": 99}}]},
+    ],
+)
+def test_a_status_that_is_none_is_a_typed_error(fake, client, document):
+    fake.rest_answers["/v1/models/m"] = (200, json.dumps(document).encode())
+    with pytest.raises(ServingError, match="not what the REST API promises"):
+        client.status("m")
+
+
 def test_any_request_can_be_made(fake, client):
     answer = client.request("POST", "/v1/oh?x=1", b"{not json")
     assert (answer.status, answer.body) == (404, b'{"error": "no such path"}')

@@ -132,6 +132,7 @@ def test_an_empty_list_accepts_nothing(tmp_path):
     ("text", "message"),
     [
         ("[[ignore]\n", "not TOML"),
+        ("x = " + "1" * 5000, "not TOML"),
         ("ignored = []\n", "ignored: unknown key"),
         ("ignore = 3\n", "ignore: not a list of tables"),
         (

@@ -1,11 +1,15 @@
 """Tensors of a contract: what they accept, and the errors of what they do not."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from pytest_tfsig.contract import Feature, Probabilities, ProbabilityRule, Tensor, shape_text
 from pytest_tfsig.contract.tensor import has_default_tolerance
 from pytest_tfsig.errors import ContractError
+
+MAX = sys.float_info.max
 
 
 def test_shape_is_normalised():
@@ -171,6 +175,26 @@ def test_shapes_for_people():
         ),
         (lambda: ProbabilityRule(atol="x"), "probabilities: atol = 'x' is not a number from 0 to below 1."),
         (lambda: Feature("int64", max=0.5), "max = 0.5 is not a whole number, but the dtype is int64."),
+        (
+            lambda: Tensor("float64", max=10**400),
+            f"max = {10**400} does not fit float64, which holds {-MAX} to {MAX}.",
+        ),
+        (
+            lambda: Tensor("float64", values=[10**400]),
+            f"values = {10**400} does not fit float64, which holds {-MAX} to {MAX}.",
+        ),
+        (
+            lambda: Tensor("int8", min=-(10**400)),
+            f"min = -{10**400} does not fit int8, which holds -128 to 127.",
+        ),
+        (
+            lambda: Tensor("float32", probabilities={"axis": -1}),
+            "probabilities = {'axis': -1} is neither True nor a rule; write Probabilities(dtype, shape, axis=-1).",
+        ),
+        (
+            lambda: Tensor(features=["age"]),
+            'features = [\'age\'] is no mapping; write {"age": Feature("int64")}.',
+        ),
         (lambda: Tensor(values=[0], min=1), "values: 0 lies outside min and max."),
         (lambda: ProbabilityRule(atol=True), "probabilities: atol = True is not a number from 0 to below 1."),
         (lambda: Tensor(finite=1), "finite = 1 is neither true nor false."),

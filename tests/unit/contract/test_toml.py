@@ -79,6 +79,9 @@ S, X = "[signatures.s]\n", "[signatures.s.inputs.x]\n"
     ("text", "message"),
     [
         ("x =", "not TOML: Invalid value"),
+        ("x = " + "1" * 5000, "not TOML: "),
+        (X + 'dtype = "float32"\nmax = 1' + "0" * 400, "signatures.s.inputs.x: max = 1000"),
+        ('[[signatures.s.latency]]\np99 = "5ms"\nrate = 1' + "0" * 400, "signatures.s.latency[0]: rate = 1000"),
         ("modle = 'a'", 'modle: unknown key; did you mean "model"?'),
         ("model = 3", "model: expected text, got a whole number."),
         ("model = ''", "model: empty; write the SavedModel's path or remove the key."),

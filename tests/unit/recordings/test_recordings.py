@@ -140,3 +140,19 @@ def test_files_that_hold_no_arrays(tmp_path, content):
     (tmp_path / "one.npz").write_bytes(content)
     with pytest.raises(RecordError, match="no arrays can be read from it"):
         recordings.read_arrays(tmp_path / "one.npz")
+
+
+def test_one_array_alone_is_no_file_of_arrays(tmp_path):
+    with (tmp_path / "one.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(RecordError, match="no arrays can be read from it"):
+        recordings.read_arrays(tmp_path / "one.npz")
+
+
+def test_arrays_that_were_damaged_since(tmp_path):
+    np.savez_compressed(tmp_path / "one.npz", x=np.arange(10000))
+    content = bytearray((tmp_path / "one.npz").read_bytes())
+    content[60:90] = b"\xff" * 30
+    (tmp_path / "one.npz").write_bytes(content)
+    with pytest.raises(RecordError, match="no arrays can be read from it"):
+        recordings.read_arrays(tmp_path / "one.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -338,3 +339,24 @@ def test_a_violation_that_shows_only_once_is_reported(signature, at):
     found = explore(signature, examine, max_examples=100, seed=0)
     assert isinstance(found.error, AssertionError)
     assert found.falsifying is not None
+
+
+def test_recorded_bytes_that_are_no_text_are_made_smaller_all_the_same():
+    recorded = [{"text": np.array([b"\xff\xfe long enough to be cut"], object)}]
+    found = search(TEXT, lambda inputs: any(b"\xff" in text for text in inputs["text"]), seeds=recorded)
+    assert found.origin == "recorded"
+    assert found.falsifying["text"].tolist() == [b"\xff"]
+
+
+def test_an_input_that_another_worker_drops_meanwhile_is_not_remembered(tmp_path, monkeypatch):
+    assert search(TABLE, lambda inputs: len(inputs["x"]) > 3, database=tmp_path).falsifying is not None
+    [kept] = tmp_path.glob("*/*.pb")
+    glob = Path.glob
+
+    def late(folder, pattern):
+        found = list(glob(folder, pattern))
+        kept.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", late)
+    assert search(TABLE, lambda inputs: len(inputs["x"]) > 3, database=tmp_path).origin != "remembered"

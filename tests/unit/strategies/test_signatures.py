@@ -280,6 +280,38 @@ def test_what_the_users_own_strategy_draws_is_checked(strategy, message):
         next(draws(signature, 1, 0))
 
 
+def refuses(shape):
+    raise ValueError(f"no array is {shape}")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (refuses, r"inputs\.x\.strategy raised ValueError: no array is \(\d, 2\); mend the function .*refuses"),
+        (
+            lambda shape: st.just(shape).map(lambda _: 1 / 0),
+            "strategy raised ZeroDivisionError: division by zero; mend",
+        ),
+        (st.just(0).map(lambda _: [].pop()), "strategy raised IndexError: pop from empty list; mend"),
+        (st.nothing(), r"inputs\.x\.strategy draws nothing, or filters all of it out; widen it\."),
+        (st.integers().filter(lambda _: False), "strategy draws nothing, or filters all of it out; widen it"),
+    ],
+)
+def test_a_strategy_of_the_users_own_that_cannot_draw_is_named(strategy, message):
+    signature = Signature("s", {"x": Tensor("int8", ["batch", 2], strategy=strategy)}, {}, dims={"batch": (1, 8)})
+    with pytest.raises(StrategyError, match=message):
+        explore(signature, lambda _: None, max_examples=60, seed=0)
+
+
+def test_an_assertion_in_a_strategy_of_the_users_own_is_no_violation():
+    def asserts(shape):
+        assert not shape
+
+    signature = Signature("s", {"x": Tensor("int8", ["batch", 2], strategy=asserts)}, {})
+    with pytest.raises(StrategyError, match="strategy raised AssertionError"):
+        explore(signature, lambda _: None, max_examples=60, seed=0)
+
+
 def test_two_strategies_that_disagree_about_a_size_are_told_how_to_agree():
     own = {
         name: Tensor("int8", ["batch"], strategy=hypothesis_numpy.arrays(np.int8, size))
