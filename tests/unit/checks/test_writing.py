@@ -313,6 +313,11 @@ def contract(**inputs):
              "differ")],
         ),
         (contract(a=Tensor("float32", ["batch", "time"]), b=Tensor("float32", ["batch", "time"])), []),
+        (
+            contract(ids=Tensor("int64", ["batch", "time"]), mask=Tensor("int64", ["batch", "time"]),
+                     length=Tensor("int32", ["batch"])),
+            [f"{SMALL} 'ids' (0 to 9): state max to have its last ids tried"],
+        ),
     ],
 )  # fmt: skip
 def test_what_the_draws_leave_out(signature, notes):
