@@ -235,7 +235,7 @@ def test_nothing_answered_is_not_judged():
         raise refusal("INTERNAL", "no")
 
     found = outcome("concurrent", never, ROWS)
-    assert found.message == "not judged: no request was answered (gRPC INTERNAL: no); see the check outputs"
+    assert found.message == "not judged: no request was answered (INTERNAL); see the check outputs"
 
 
 def in_parallel(answer, **more):
