@@ -160,7 +160,8 @@ class Session:
         if isinstance(error, ContractError) and check.name == "signature":
             return checks.Outcome("fail", str(error), 0, checks.Violation(str(error)))
         if isinstance(error, ContractError):
-            return checks.Outcome("error", "not judged: the model does not fit the contract; see the check signature")
+            reason = str(error).removesuffix(".")
+            return checks.Outcome("error", f"not judged: {reason}; see the check signature")
         return checks.Outcome("error", f"{error}. {advice(str(error))}" if advice(str(error)) else str(error))
 
     def judge(self, target: Target, signature: str, check: Check, pytest_line: str = "") -> tuple[Result, Outcome]:

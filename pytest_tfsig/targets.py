@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +143,7 @@ def of_item(node: pytest.Item, options: Options, rootpath: Path) -> Target:
         UsageError: There is no model, or a marker is malformed.
         ContractError: A contract is malformed.
     """
+    _refuse_unknown(node)
     return _of_markers(
         [(marker, _file_of(owner)) for owner, marker in node.iter_markers_with_node()], options, rootpath, node.name
     )
@@ -172,6 +175,17 @@ def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootp
             f"{test} has no model to judge: mark it with @pytest.mark.tfsig_model(path), or pass --tfsig-model PATH"
         )
     return Target(model, contract, name, source, stated_in)
+
+
+def _refuse_unknown(node: pytest.Item) -> None:
+    """Raises UsageError for a marker of ours that is misspelled: pytest only warns, and its contract is not judged."""
+    from pytest_tfsig.contract.naming import suggestion
+
+    declared = {re.split(r"[:( ]", line)[0] for line in node.config.getini("markers")}
+    for marker in node.iter_markers():
+        if marker.name.startswith("tfsig_") and marker.name not in declared:
+            known = [name for name in declared if name.startswith("tfsig_")]
+            raise UsageError(f"{node.name}: there is no marker {marker.name!r}; {suggestion(marker.name, known)}")
 
 
 def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
@@ -290,6 +304,14 @@ def selection(markers: Iterable[pytest.Mark]) -> tuple[tuple[str, ...], tuple[st
     for marker in markers:
         if marker.args or set(marker.kwargs) - {"only", "skip"}:
             raise UsageError("tfsig_checks takes only=[...] and skip=[...], lists of check names")
-        only += tuple(marker.kwargs.get("only", ()))
-        skip += tuple(marker.kwargs.get("skip", ()))
+        only += _names(marker.kwargs.get("only", ()))
+        skip += _names(marker.kwargs.get("skip", ()))
     return only, skip
+
+
+def _names(stated: object) -> tuple[str, ...]:
+    """Returns the names in a marker's argument; one name needs no list around it."""
+    listed = (stated,) if isinstance(stated, str) else stated
+    if not isinstance(listed, Collection) or not all(isinstance(name, str) for name in listed):
+        raise UsageError(f"tfsig_checks takes lists of check names, such as skip=['latency'], not {stated!r}")
+    return tuple(listed)

@@ -36,8 +36,9 @@ _ADVICE = (
 
 
 def batch_dimension(signature: Signature) -> str | None:
-    """Returns the named leading dimension that all inputs share, None where there is none."""
-    leading = {tensor.shape[0] if tensor.shape else None for tensor in signature.inputs.values()}
+    """Returns the named leading dimension that all inputs but scalars share, None where there is none."""
+    shapes = [tensor.shape for tensor in signature.inputs.values() if tensor.shape != ()]
+    leading = {shape[0] if shape else None for shape in shapes}
     name = leading.pop() if len(leading) == 1 else None
     return name if isinstance(name, str) else None
 
@@ -87,17 +88,18 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
             "output {output!r} of a row depends on the order of the batch",
             whole, again, inputs=inputs, labels=("in order", "in reverse order, put back"),
             rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
-            rounding=Rounding(subject, inputs, copies.apart_by_order),
+            rounding=Rounding(subject, inputs, copies.apart_by_order), rows=reverse.tolist(),
         )  # fmt: skip
         for row in sorted({0, size // 3, 2 * size // 3, size - 1})[:_ROWS] if alone_allowed else ():
-            alone = _row_of_one(_alone(subject, inputs, row), whole)
+            single = take(inputs, [row])
+            alone = _row_of_one(single, _alone(subject, single, row), whole)
             compare(
                 f"output {{output!r}} of row {row} depends on the rest of the batch",
                 {name: array[row : row + 1] for name, array in whole.items()},
                 alone,
                 inputs=inputs, labels=(f"row {row} in the batch of {size}", f"row {row} alone"),
                 rtol=rtol, atol=atol, advice=_ADVICE, precision=narrow,
-                rounding=Rounding(subject, take(inputs, [row]), partial(copies.apart_by_size, row, alone)),
+                rounding=Rounding(subject, take(inputs, [row]), partial(copies.apart_by_size, row, alone)), rows=[row],
             )  # fmt: skip
         answered += 1
         compared += bool(whole)
@@ -114,15 +116,19 @@ def batch_invariant(subject: Subject, *, rtol: float | None = None, atol: float 
 
 def batch_size(inputs: Mapping[str, Any]) -> int:
     """Returns the number of rows of a request."""
-    return min(len(value) for value in inputs.values())
+    return min(len(value) for value in inputs.values() if np.ndim(value))
 
 
 def take(inputs: Mapping[str, Any], rows: Sequence[int] | NDArray[Any]) -> dict[str, Any]:
-    """Returns a request of the given rows of another."""
-    return {
-        name: [value[row] for row in rows] if isinstance(value, list) else np.asarray(value)[np.asarray(rows)]
-        for name, value in inputs.items()
-    }
+    """Returns a request of the given rows of another; scalars are the same for all of them."""
+    return {name: _rows_of(value, rows) for name, value in inputs.items()}
+
+
+def _rows_of(value: Any, rows: Sequence[int] | NDArray[Any]) -> Any:
+    if isinstance(value, list):
+        return [value[row] for row in rows]
+    array = np.asarray(value)
+    return array[np.asarray(rows)] if array.ndim else array
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +173,29 @@ class _Copies:
         return answer if answer is not None and answer.shape == (size, *shape) else None
 
 
-def _alone(subject: Subject, inputs: Mapping[str, Any], row: int) -> Mapping[str, NDArray[Any]]:
+def _alone(subject: Subject, single: Mapping[str, Any], row: int) -> Mapping[str, NDArray[Any]]:
     try:
-        return subject.ask(take(inputs, [row]))
+        return subject.ask(single)
     except ServingError as error:
         if error.code == "DEADLINE_EXCEEDED":
             raise
         raise Violation(
             f"row {row} is refused alone but answered in a batch",
+            single,
             expected="an answer",
             actual=f"{error.code}: {error.message}",
         ) from error
 
 
-def _row_of_one(outputs: Mapping[str, NDArray[Any]], whole: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def _row_of_one(
+    single: Mapping[str, Any], outputs: Mapping[str, NDArray[Any]], whole: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
     """Returns the outputs that have rows in a batch, of a batch of one; each must have its row there too."""
     for name in whole:
         if name in outputs and outputs[name].shape[:1] != (1,):
             raise Violation(
                 f"output {name!r} has a row for each row of a batch, but not for a batch of one",
+                single,
                 expected="a shape whose first size is 1",
                 actual=shape_text(outputs[name].shape),
                 advice="tf.squeeze without an axis also removes a batch of one: name the axis to squeeze.",

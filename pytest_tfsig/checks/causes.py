@@ -138,8 +138,9 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "index-past-a-table",
         r"indices\S* = -?\d+ is not in \[0, \d+\)",
-        "An id is past the end of a table: an embedding, a vocabulary. Bound the input in the contract (min = 0, max = "
-        "N - 1) if callers never send such ids, or let the model map unknown ids to a row of their own.",
+        "An id lies outside a table: an embedding, a vocabulary. Let the model map what it does not know to a row of "
+        "its own; or, if callers never send such ids, bound the input in the contract (min = 0, max = N - 1), and "
+        "where words become ids, list them (values = [...]).",
     ),
     _cause(
         "not-an-image",

@@ -11,7 +11,7 @@ from pytest_tfsig.checks.tolerances import differs, is_inexact, tolerance, widen
 from pytest_tfsig.checks.violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ def compare(
     advice: str = "",
     precision: float = 0.0,
     rounding: Rounding | None = None,
+    rows: Sequence[int] = (),
 ) -> None:
     """Raises a Violation where two answers differ by more than rounding explains.
 
@@ -44,6 +45,7 @@ def compare(
         advice: What to do about it.
         precision: As for `tolerance`.
         rounding: What may explain a difference that the tolerance does not allow; None: nothing.
+        rows: As `Violation.rows`: the rows that the other answer is to.
     """
     if set(expected) != set(actual):
         raise Violation(
@@ -59,6 +61,7 @@ def compare(
                 expected=f"{labels[0]}: {one.dtype} {list(one.shape)}",
                 actual=f"{labels[1]}: {other.dtype} {list(other.shape)}",
                 advice=advice,
+                rows=rows,
             )
         allowed = tolerance(one, inputs, rtol, atol, precision=precision)
         wrong = differs(one, other, allowed)
@@ -74,4 +77,5 @@ def compare(
                 expected=f"{labels[0]}: {name} = {array_text(one)}",
                 actual=f"{labels[1]}: {name} = {array_text(other)}\nfirst at {index_text(index)}{gap}{within}",
                 advice=advice,
+                rows=rows,
             )

@@ -14,7 +14,7 @@ import numpy as np
 
 from pytest_tfsig.checks.comparison import compare
 from pytest_tfsig.checks.deterministic import NOT_REPEATED
-from pytest_tfsig.checks.outcome import Outcome, failed
+from pytest_tfsig.checks.outcome import Outcome, failed, unanswered
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.rounding import precision, without_subnormals
 from pytest_tfsig.checks.state import writes
@@ -66,7 +66,7 @@ def concurrent(subject: Subject, *, threads: int = 0, rtol: float | None = None,
     crowd = _Crowd(subject, threads or _threads(), rtol, atol)
     crowd.ask_one_at_a_time()
     if not crowd.answers:
-        return Outcome("error", f"not judged: no request was answered ({crowd.refusal}); see the check outputs")
+        return unanswered(crowd.refusal)
     if not subject.repeats or not crowd.repeats():
         return Outcome("error", NOT_REPEATED)
     wrong = crowd.ask_in_parallel()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_tfsig.checks.violation import Violation
+    from pytest_tfsig.clients import ServingError
 
 Verdict = Literal["pass", "fail", "inconclusive", "skip", "error"]
 
@@ -35,3 +36,9 @@ class Outcome:
 def failed(violation: Violation, examples: int = 0) -> Outcome:
     """Returns the outcome of a violation."""
     return Outcome("fail", violation.sentence, examples, violation)
+
+
+def unanswered(refusal: ServingError | None) -> Outcome:
+    """Returns the outcome where not one request was answered; `outputs` has the server's words, several lines often."""
+    code = "" if refusal is None else f" ({refusal.code})"
+    return Outcome("error", f"not judged: no request was answered{code}; see the check outputs")

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_tfsig.checks.batch_invariant import batch_dimension
 from pytest_tfsig.checks.malformed import malformed
-from pytest_tfsig.checks.outcome import Outcome, failed
+from pytest_tfsig.checks.outcome import Outcome, failed, unanswered
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.subject import ServerDied
 from pytest_tfsig.checks.violation import Violation
@@ -85,7 +85,7 @@ def _answered(subject: Subject) -> Mapping[str, Any] | Outcome:
         if observation.error is None and _size(case.inputs):
             return case.inputs
         refusal = refusal or observation.error
-    return Outcome("error", f"not judged: no request was answered ({refusal}); see the check outputs")
+    return unanswered(refusal)
 
 
 def _size(inputs: Mapping[str, Any]) -> int:

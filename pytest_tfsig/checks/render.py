@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ PRINTED = 200
 """Arrays of more elements are summarised; their values go to a file."""
 _WIDTH = 100
 _LONGEST = 120
+_EXCEPTIONS = 8
+"""Cells that are listed beside the one value of all others."""
 
 
 def is_large(inputs: Mapping[str, Any]) -> bool:
@@ -30,6 +33,8 @@ def array_text(array: NDArray[Any]) -> str:
     head = f"{'string' if array.dtype == object else array.dtype} {list(array.shape)}"
     if array.size == 0:
         return f"{head} (no values)"
+    if array.size > PRINTED and (few := _few_values(array)):
+        return f"{head}{few}"
     with np.errstate(all="ignore"), np.printoptions(linewidth=_WIDTH, threshold=PRINTED, edgeitems=3):
         body = np.array2string(array, separator=", ", formatter={"object": _value_text})
     if array.size > PRINTED:
@@ -38,14 +43,30 @@ def array_text(array: NDArray[Any]) -> str:
     return f"{head}{joint}{body}"
 
 
+def _few_values(array: NDArray[Any]) -> str:
+    """Returns an array of one value, but for a few cells, as shrunk inputs are; "" of any other."""
+    cells = array.ravel()
+    usual = Counter(cells[:PRINTED].tolist()).most_common(1)[0][0]
+    with np.errstate(all="ignore"):
+        same = cells == usual if usual == usual else cells != cells  # noqa: PLR0124 - NaN is not itself
+    others = np.flatnonzero(~same)
+    if len(others) > _EXCEPTIONS:
+        return ""
+    places = zip(*np.unravel_index(others, array.shape), strict=True)
+    listed = "".join(f"\n{index_text(place)} = {_cell_text(array[place])}" for place in places)
+    return f", all {_cell_text(array.dtype.type(usual))}{' but' if listed else ''}{listed}"
+
+
+def _cell_text(cell: Any) -> str:
+    return _value_text(cell) if isinstance(cell, bytes) else str(cell)
+
+
 def _summary(array: NDArray[Any]) -> str:
     if array.dtype == object or array.dtype.kind == "c":
         return f"({array.size:,} values)"
     with np.errstate(all="ignore"):
         wide = array.astype(np.float64)
         numbers = wide[~np.isnan(wide)]
-        if not numbers.size:
-            return f"({array.size:,} values, all of them NaN)"
         return f"({array.size:,} values from {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():g})"
 
 

@@ -18,7 +18,7 @@ from pytest_tfsig.clients.rest_values import array_to_json, encode, example_to_j
 from pytest_tfsig.errors import TfsigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_tfsig.checks.subject import Subject
 
@@ -26,25 +26,26 @@ _GRPC, _REST = 8500, 8501
 """TensorFlow Serving's own ports, on which `tfsig serve` listens."""
 
 
-def reproduction(subject: Subject, inputs: Mapping[str, Any] | None) -> Reproduction:
+def reproduction(subject: Subject, inputs: Mapping[str, Any] | None, rows: Sequence[int] = ()) -> Reproduction:
     """Returns how to see again what a check saw.
 
     Args:
         subject: The served model and its contract.
         inputs: The falsifying inputs; None where no request is involved. Large ones are saved in the settings' folder
             for files, or in a new temporary one where there is none. Of hasty checks, nobody looks at them again.
+        rows: As `Violation.rows`: a second request that the snippet of Python sends as well.
     """
     if inputs is None or subject.saved_model is None or subject.settings.hasty:
         return Reproduction(pytest=subject.pytest_line)
     serve = f"tfsig serve {shlex.quote(str(subject.saved_model.path))} --name {shlex.quote(subject.model.name)}"
     if not is_large(inputs):
-        return Reproduction(serve, _curl(subject, inputs), _python(subject, inputs), subject.pytest_line)
+        return Reproduction(serve, _curl(subject, inputs), _python(subject, inputs, rows), subject.pytest_line)
     try:
         file = _saved(subject.settings.files or Path(tempfile.mkdtemp(prefix="tfsig-inputs-")), inputs)
     except OSError as error:
         lost = f"# The inputs are too large to print, and could not be kept: {error}"
         return Reproduction(serve, "", lost, subject.pytest_line)
-    snippet = _python(subject, inputs, loaded=_loaded(file, inputs))
+    snippet = _python(subject, inputs, rows, loaded=_loaded(file, inputs))
     return Reproduction(serve, "", snippet, subject.pytest_line, str(file))
 
 
@@ -67,7 +68,7 @@ def _curl(subject: Subject, inputs: Mapping[str, Any]) -> str:
     return f"curl -d {shlex.quote(body)} {shlex.quote(url)}"
 
 
-def _python(subject: Subject, inputs: Mapping[str, Any], loaded: str = "") -> str:
+def _python(subject: Subject, inputs: Mapping[str, Any], rows: Sequence[int], loaded: str = "") -> str:
     method = subject.signature.method
     lines = ["import numpy as np", "from pytest_tfsig.clients import GrpcClient"]
     if method != "predict":
@@ -78,8 +79,21 @@ def _python(subject: Subject, inputs: Mapping[str, Any], loaded: str = "") -> st
         given = f"{{{', '.join(f'{name!r}: {_literal(np.asarray(value))}' for name, value in inputs.items())}}}"
     if "ml_dtypes." in given:
         lines.insert(0, "import ml_dtypes")
-    call = f"{method}({subject.model.name!r}, {given}, signature={subject.signature.name!r})"
-    return "\n".join([*lines, f'print(GrpcClient("localhost:{_GRPC}").{call})'])
+    client = f'GrpcClient("localhost:{_GRPC}")'
+    if not rows:
+        return "\n".join([*lines, f"print({_call(subject, client, given)})"])
+    picked = f"[inputs[row] for row in {list(rows)}]"
+    if method == "predict":
+        scalars = any(not np.ndim(value) for value in inputs.values())
+        value = f"value[{list(rows)}]" + (" if value.ndim else value" if scalars else "")
+        picked = f"{{name: {value} for name, value in inputs.items()}}"
+    lines += [f"client, inputs = {client}, {given}"]
+    return "\n".join([*lines, *(f"print({_call(subject, 'client', sent)})" for sent in ("inputs", picked))])
+
+
+def _call(subject: Subject, client: str, given: str) -> str:
+    method = subject.signature.method
+    return f"{client}.{method}({subject.model.name!r}, {given}, signature={subject.signature.name!r})"
 
 
 def _literal(array: np.ndarray[Any, Any]) -> str:

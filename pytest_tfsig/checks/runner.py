@@ -53,7 +53,7 @@ def _run(entry: Check, subject: Subject) -> Outcome:
     if outcome.violation is not None:
         violation = outcome.violation
         violation.advice = violation.advice or causes.advice(f"{violation.sentence}\n{violation.actual}")
-        violation.reproduction = reproduction(subject, violation.inputs)
+        violation.reproduction = reproduction(subject, violation.inputs, violation.rows)
     return outcome
 
 

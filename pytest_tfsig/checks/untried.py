@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tfsig.contract.completion import is_shared_axis
 from pytest_tfsig.strategies.limits import DEFAULT_INTEGER_END
+from pytest_tfsig.strategies.ties import ties
 
 if TYPE_CHECKING:
     from pytest_tfsig.contract import Signature
@@ -20,10 +21,15 @@ def untried(signature: Signature) -> list[str]:
 
 def _small_integers(signature: Signature) -> str:
     """Returns which inputs got no large integers: ids above 9 would fail most sound models."""
+    tied = {tie.name for tie in ties(signature)}  # masks hold 0 and 1, lengths what they measure
     open_ended = [
         f"{name!r} (0 to {DEFAULT_INTEGER_END})" if tensor.min is None else f"{name!r} (the first after min)"
         for name, tensor in signature.inputs.items()
-        if tensor.dtype in _OPEN_INTEGERS and tensor.max is None and tensor.values is None and tensor.strategy is None
+        if name not in tied
+        and tensor.dtype in _OPEN_INTEGERS
+        and tensor.max is None
+        and tensor.values is None
+        and tensor.strategy is None
     ]
     if not open_ended:
         return ""

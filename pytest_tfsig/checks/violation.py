@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Violation(AssertionError):  # noqa: N818 - the project's own word
         actual: What was seen instead.
         advice: What to do, where the cause is known.
         reproduction: How to see it again; filled in by whoever knows the model and the test.
+        rows: The rows of the inputs that make up the other request, where the answers to two are compared.
     """
 
     sentence: str
@@ -51,6 +52,7 @@ class Violation(AssertionError):  # noqa: N818 - the project's own word
     actual: str = ""
     advice: str = ""
     reproduction: Reproduction = field(default_factory=Reproduction)
+    rows: Sequence[int] = ()
 
     def __str__(self) -> str:
         from pytest_tfsig.checks.render import violation_text

@@ -81,7 +81,7 @@ class Circumstances:
 
     @property
     def batch(self) -> str | None:
-        """The named leading dimension that all inputs share, None where there is none."""
+        """The named leading dimension that all inputs but scalars share, None where there is none."""
         return batch_dimension(self.signature)
 
     @property
@@ -185,9 +185,9 @@ def has_rows(circumstances: Circumstances) -> tuple[str, ...]:
 
 
 def row_count(inputs: Inputs) -> int | None:
-    """Returns the number of rows of a request; None where it has none, or where its inputs disagree."""
+    """Returns the number of rows of a request; None where it has none, or where its inputs but scalars disagree."""
     if "examples" in inputs and isinstance(inputs["examples"], list):
         return len(inputs["examples"])
-    counts = {np.shape(value)[:1] for value in inputs.values()}
+    counts = {np.shape(value)[:1] for value in inputs.values() if np.ndim(value)}
     first = counts.pop() if len(counts) == 1 else ()
     return first[0] if first else None

@@ -72,7 +72,7 @@ def resolve(path: str | os.PathLike[str]) -> ModelPath:
         newest = max(found)
         return ModelPath(directory, found[newest], _servable_name(directory), newest)
     if is_version:
-        raise SavedModelError(f"{directory}: this version holds no saved_model.pb; export the model again.")
+        raise SavedModelError(f"{directory}: this version holds no saved_model.pb; {_hint(directory)}")
     raise SavedModelError(
         f"{directory}: neither a SavedModel (no saved_model.pb) nor a base path (no numeric version directory); "
         f"{_hint(directory)}"
@@ -207,7 +207,7 @@ def _foreign(head: bytes) -> str:
     ):
         if head.startswith(magic[: len(head)]):
             return what
-    return "export the model with model.export() or tf.saved_model.save()."
+    return f"export the model with {_EXPORT}."
 
 
 def _kind(mode: int) -> str:
@@ -237,15 +237,15 @@ def _existing_directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
+_EXPORT: Final = "model.export(directory), or with tf.saved_model.save() what is a tf.Module and no Keras model"
+"""Who saves a Keras model with tf.saved_model.save() writes what loads and fails every request."""
 _OTHER_FORMATS: Final = {
     ".keras": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
     ".h5": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
     ".hdf5": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
-    ".tflite": "a TFLite model cannot be turned back: export the model that it was converted from, with "
-    "model.export(directory) or tf.saved_model.save().",
-    ".onnx": "TensorFlow Serving serves no ONNX; export the model that it was converted from, with "
-    "model.export(directory) or tf.saved_model.save().",
-    ".pb": "a frozen graph has no signatures: export the model with model.export(directory) or tf.saved_model.save().",
+    ".tflite": f"a TFLite model cannot be turned back: export the model that it was converted from, with {_EXPORT}.",
+    ".onnx": f"TensorFlow Serving serves no ONNX; export the model that it was converted from, with {_EXPORT}.",
+    ".pb": f"a frozen graph has no signatures: export the model with {_EXPORT}.",
 }
 """What to do with models of other formats, by their files' suffixes."""
 
@@ -264,10 +264,21 @@ def _hint(directory: Path) -> str:
     nested = [name for name in sorted(others) if any((directory / name / graph).is_file() for graph in GRAPH_FILES)]
     if nested:
         return f'but "{nested[0]}" in it is a SavedModel: give that, or rename it to a version number.'
+    bases = [name for name in sorted(others) if _holds_versions(directory / name)]
+    if bases:
+        return f'but "{bases[0]}" in it is a base path: give {directory / bases[0]}.'
     foreign = [name for name in sorted(others) if Path(name).suffix.lower() in _OTHER_FORMATS]
     if foreign:
         return f'"{foreign[0]}" in it is none: {_file_hint(Path(foreign[0]))}'
-    return "export a model there with model.export() or tf.saved_model.save()."
+    return f"export a model there with {_EXPORT}."
+
+
+def _holds_versions(base: Path) -> bool:
+    try:
+        versions = [entry for entry in base.iterdir() if _VERSION.fullmatch(entry.name)]
+        return any((version / graph).is_file() for version in versions for graph in GRAPH_FILES)
+    except OSError:
+        return False
 
 
 def _version_directories(base: Path) -> dict[int, Path]:

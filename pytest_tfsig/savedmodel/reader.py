@@ -209,7 +209,9 @@ def _tensor_warnings(spec: SignatureSpec, tensor: TensorSpec, side: str, where: 
             spec.name,
             f"{where} is {tensor.dtype}, which does not travel over REST; cast it, or use gRPC only.",
         )
-    if side == "output" and tensor.dtype == "string" and not tensor.name.endswith("_bytes"):
+    # Classify's labels are text by the API itself, under a name that is not the model's to choose.
+    is_own = side == "output" and spec.method == "predict"
+    if is_own and tensor.dtype == "string" and not tensor.name.endswith("_bytes"):
         yield ModelWarning(
             "raw-strings",
             spec.name,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import protos
+from tests.plugin.conftest import CONTRACT
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,35 @@ def test_contract(tfsig_check):
         models("classifier"),
         contract=False,
     )
-    fails_with(suite.run(), '*the model has no signature "serving_defualt"; did you mean "serving_default"?*')
+    line = '*the model has no signature "serving_defualt"; did you mean "serving_default"?*'
+    fails_with(suite.run(), line)
+    fails_with(suite.run("-x"), "*-loads?*", line)  # also where the first item is the only one
+
+
+def test_a_misspelled_marker_of_ours_judges_nothing_by_halves(suite, models):
+    body = CONTRACT.replace("tfsig_contract", "tfsig_contarct")
+    suite.write(body, models("classifier"), contract=False)
+    fails_with(
+        suite.run(strict=False), "*test_contract: there is no marker 'tfsig_contarct'; did you mean \"tfsig_contract\"?"
+    )
+
+
+def test_a_registered_marker_is_the_user_s_own(suite, pytester, models):
+    pytester.makeini("[pytest]\nmarkers =\n  tfsig_nightly: ours")
+    suite.write("pytestmark = [pytestmark, pytest.mark.tfsig_nightly]\n", models("classifier"))
+    assert suite.run("--collect-only", "-q").ret == 0
+
+
+@pytest.mark.parametrize("stated", ["only='signature'", "only={'signature'}"])
+def test_one_check_needs_no_list(suite, models, stated):
+    suite.write(f"test_contract = pytest.mark.tfsig_checks({stated})(test_contract)\n", models("classifier"))
+    suite.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("stated", ["skip=3", "only=[None]"])
+def test_what_is_no_list_of_checks(suite, models, stated):
+    suite.write(f"test_contract = pytest.mark.tfsig_checks({stated})(test_contract)\n", models("classifier"))
+    fails_with(suite.run(), "*tfsig_checks takes lists of check names, such as skip=?'latency'?, not *")
 
 
 @pytest.mark.parametrize(

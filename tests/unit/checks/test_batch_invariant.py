@@ -124,13 +124,13 @@ def test_without_a_batch_there_is_nothing_to_vary(signature, why):
         ([["batch", 3], ["batch"]], "batch"),
         ([["batch", 3], ["rows"]], None),
         ([["batch", 3], [3]], None),
-        ([["batch"], []], None),
+        ([["batch"], []], "batch"),
         ([[None, 3]], None),
         ([[]], None),
         ([], None),
     ],
 )
-def test_a_batch_is_a_named_leading_dimension_of_all_inputs(shapes, name):
+def test_a_batch_is_a_named_leading_dimension_of_all_inputs_but_scalars(shapes, name):
     inputs = {f"x{number}": Tensor("float32", shape) for number, shape in enumerate(shapes)}
     assert batch_dimension(Signature(inputs=inputs, outputs={})) == name
 
@@ -176,7 +176,23 @@ def test_a_row_that_is_refused_alone_is_told():
     violation = result.violation
     assert violation.sentence == "row 0 is refused alone but answered in a batch"
     assert (violation.expected, violation.actual) == ("an answer", "INVALID_ARGUMENT: too few")
-    assert violation.inputs["x"].shape == (2, 3)
+    assert violation.inputs["x"].shape == (1, 3)  # what is shown and sent again is what is refused
+
+
+@pytest.mark.parametrize("answer", [by_place, scores])
+def test_a_scalar_is_the_same_for_all_rows_of_a_batch(answer):
+    signature = replace(ROWS, inputs={**ROWS.inputs, "scale": Tensor("float32", [], min=1, max=2)})
+    scaled = lambda inputs: {"y": answer(inputs)["y"] * inputs["scale"]}  # noqa: E731
+    result = outcome("batch_invariant", scaled, signature)
+    assert (result.verdict, result.examples > 0) == ("fail" if answer is by_place else "pass", True)
+    if result.violation:
+        assert result.violation.inputs["scale"].shape == ()
+        assert result.violation.rows == [1, 0]
+
+
+def test_both_requests_are_sent_again():
+    violation = outcome("batch_invariant", by_size, ROWS).violation
+    assert violation.rows == [0]
 
 
 def test_a_row_that_is_not_answered_in_time_ends_the_check():
@@ -190,6 +206,7 @@ def test_a_batch_of_one_without_its_row_is_told():
     violation = outcome("batch_invariant", lambda inputs: {"y": np.squeeze(scores(inputs)["y"])}, signature).violation
     assert violation.expected == "a shape whose first size is 1"
     assert violation.actual == "[]"
+    assert violation.inputs["x"].shape == (1, 3)
 
 
 @pytest.mark.parametrize("squeezed", ["matrix", "row"])
@@ -214,6 +231,7 @@ def test_rows_are_taken_of_arrays_and_of_lists():
         ({"x": np.zeros((3, 2)), "y": np.zeros(2)}, 2),
         ({"examples": [{}, {}]}, 2),
         ({"examples": np.zeros((4, 1))}, 4),
+        ({"x": np.zeros((3, 2)), "scale": np.array(2.0)}, 3),
     ],
 )
 def test_the_size_of_a_batch(inputs, size):

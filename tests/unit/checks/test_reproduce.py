@@ -18,13 +18,37 @@ from tests.unit.checks.fakes import subject
 ON_DISK = SimpleNamespace(path=Path("/models/m/1"))
 
 
-def again(inputs, method="predict", **settings):
+def again(inputs, method="predict", rows=(), **settings):
     key = "x" if method == "predict" else "inputs"
     tensor = Tensor("string" if method != "predict" else "float32", ["batch"])
     signature = Signature(method=method, inputs={key: tensor}, outputs={})
     return reproduction(
-        subject(None, signature, saved_model=ON_DISK, settings=settings, pytest_line="pytest t"), inputs
+        subject(None, signature, saved_model=ON_DISK, settings=settings, pytest_line="pytest t"), inputs, rows
     )
+
+
+def sent_by(snippet, monkeypatch):
+    """Returns what a snippet of Python sends, each request's inputs."""
+    sent = []
+    call = lambda _, __, inputs, **___: sent.append(inputs)  # noqa: E731
+    client = type("GrpcClient", (), {"__init__": lambda *_: None, "predict": call, "classify": call})
+    monkeypatch.setattr("pytest_tfsig.clients.GrpcClient", client)
+    exec(snippet, {"print": lambda _: None})  # noqa: S102 - it is what is tested
+    return sent
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_the_snippet_sends_both_requests_whose_answers_are_compared(tmp_path, monkeypatch, size):
+    inputs = {"x": np.arange(size, dtype=np.float32), "scale": np.array(2.0)}
+    whole, some = sent_by(again(inputs, rows=[2, 0], files=tmp_path).python, monkeypatch)
+    assert whole["x"].tolist() == inputs["x"].tolist()
+    assert (some["x"].tolist(), some["scale"].tolist()) == ([2, 0], 2)
+
+
+def test_the_snippet_sends_both_lists_of_examples(monkeypatch):
+    examples = [{"a": [1.0]}, {"a": [2.0]}]
+    sent = sent_by(again({"examples": examples}, "classify", rows=[1]).python, monkeypatch)
+    assert sent == [examples, examples[1:]]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +124,7 @@ def test_a_violation_is_told_in_order():
 
 
 def test_large_values_are_summarised():
-    text = array_text(np.zeros((50, 50), np.float32))
+    text = array_text(np.arange(2500, dtype=np.float32).reshape(50, 50))
     assert "2,500 values" in text
     assert len(text) < 1500
     assert "10,000 bytes" in inputs_text({"x": np.array([b"a" * 10_000], object)})

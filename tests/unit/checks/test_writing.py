@@ -50,15 +50,44 @@ def test_large_arrays_are_summarised_with_their_range():
     assert text.endswith("\n(201 values from 0 to 200, mean 100)")
     assert "values from" not in array_text(np.arange(200, dtype=F32))
     assert array_text(np.array([np.nan, *range(2000)])).endswith("(2,001 values from 0 to 1999, mean 999.5)")
-    for array in (np.full(201, b"a", object), np.zeros(201, np.complex64)):
+    for array in (np.array([b"%d" % number for number in range(201)], object), np.arange(201, dtype=np.complex64)):
         assert array_text(array).endswith("\n(201 values)")
 
 
 @pytest.mark.filterwarnings("error")
-def test_large_arrays_without_any_number_are_summarised_without_a_warning():
-    assert array_text(np.full(201, np.nan, F32)).endswith("\n(201 values, all of them NaN)")
-    assert array_text(np.array([np.nan, *[np.inf] * 200])).endswith("\n(201 values from inf to inf, mean inf)")
-    assert array_text(np.array([np.inf, *[-np.inf] * 200])).endswith("\n(201 values from -inf to inf, mean nan)")
+def test_large_arrays_without_a_mean_are_summarised_without_a_warning():
+    assert array_text(np.array([np.nan] * 20 + [np.inf] * 200)).endswith("\n(220 values from inf to inf, mean inf)")
+    assert array_text(np.array([np.inf] * 20 + [-np.inf] * 200)).endswith("\n(220 values from -inf to inf, mean nan)")
+
+
+BUT = np.zeros((2, 8, 8, 3), F32)
+BUT[1, 7, 7, 2], BUT[0, 0, 3, 0] = -1, 0.1
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (np.zeros((2, 16, 16, 3), np.uint8), "uint8 [2, 16, 16, 3], all 0"),
+        (BUT, "float32 [2, 8, 8, 3], all 0.0 but\n[0, 0, 3, 0] = 0.1\n[1, 7, 7, 2] = -1.0"),
+        (np.full(201, b"a", object), "string [201], all b'a'"),
+        (np.array([b""] * 200 + [b"a"], object), "string [201], all b'' but\n[200] = b'a'"),
+        (np.zeros(201, np.complex64), "complex64 [201], all 0j"),
+        (np.array([True] * 300), "bool [300], all True"),
+        (np.full(300, np.nan), "float64 [300], all nan"),
+        (np.array([np.nan] * 300 + [1.0]), "float64 [301], all nan but\n[300] = 1.0"),
+        (np.zeros(300, ml_dtypes.bfloat16), "bfloat16 [300], all 0"),
+    ],
+)
+def test_what_a_search_made_all_alike_is_told_in_a_line(array, text):
+    assert array_text(array) == text
+
+
+def test_more_than_a_few_exceptions_are_no_line_each():
+    array = np.zeros(300)
+    array[:8] = 1
+    assert array_text(array).count("\n") == 8
+    array[8] = 1
+    assert "..., " in array_text(array)
 
 
 def test_lines_are_a_hundred_wide():
@@ -320,6 +349,11 @@ def contract(**inputs):
              "differ")],
         ),
         (contract(a=Tensor("float32", ["batch", "time"]), b=Tensor("float32", ["batch", "time"])), []),
+        (
+            contract(ids=Tensor("int64", ["batch", "time"]), mask=Tensor("int64", ["batch", "time"]),
+                     length=Tensor("int32", ["batch"])),
+            [f"{SMALL} 'ids' (0 to 9): state max to have its last ids tried"],
+        ),
     ],
 )  # fmt: skip
 def test_what_the_draws_leave_out(signature, notes):

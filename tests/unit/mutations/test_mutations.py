@@ -327,6 +327,6 @@ def test_no_dtype_or_size_is_too_strange(name, dtype):
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(0, 4), max_size=3))
-def test_rows_are_counted_where_inputs_agree(sizes):
-    count = row_count({name: np.zeros((size, 2)) for name, size in sizes.items()})
+def test_rows_are_counted_where_inputs_but_scalars_agree(sizes):
+    count = row_count({name: np.zeros((size, 2)) for name, size in sizes.items()} | {"scalar": np.array(1)})
     assert count == (next(iter(sizes.values())) if len(set(sizes.values())) == 1 else None)

@@ -96,8 +96,12 @@ def test_warnings_of_a_signature(tmp_path, definition, id_):
     assert '"s"' in str(warning)
 
 
-def test_a_bytes_output_raises_no_warning(tmp_path):
-    write(tmp_path, saved_model({"s": signature({"x": info(dtype=STRING)}, {"y_bytes": info(dtype=STRING)})}))
+@pytest.mark.parametrize(
+    ("name", "method"), [("y_bytes", "tensorflow/serving/predict"), ("classes", "tensorflow/serving/classify")]
+)
+def test_a_bytes_output_and_a_classifier_s_labels_raise_no_warning(tmp_path, name, method):
+    definition = signature({"inputs": info(dtype=STRING)}, {name: info(dtype=STRING)}, method)
+    write(tmp_path, saved_model({"s": definition}))
     assert savedmodel.read(tmp_path).warnings == ()
 
 

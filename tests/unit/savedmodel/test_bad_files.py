@@ -70,6 +70,12 @@ def a_file(base):
     return base / "model.keras"
 
 
+def base_path_inside(base):
+    (base / "digits" / "7").mkdir(parents=True)
+    (base / "digits" / "7" / "saved_model.pb").touch()
+    return base
+
+
 def misnamed(base):
     write(base, saved_model(), "first")
     return base
@@ -87,6 +93,10 @@ def misnamed(base):
             r"model.keras: a file, but a SavedModel is a directory; load it with Keras, .*model.export\(directory\)",
         ),
         (lambda base: base, r"neither a SavedModel .* nor a base path .* export a model there"),
+        (
+            base_path_inside,
+            r'neither .* nor a base path .* but "digits" in it is a base path: give .*/digits\.',
+        ),
         (misnamed, '"first" in it is a SavedModel: give that, or rename it to a version number'),
         (lambda base: (base / "1").mkdir() or base, r"1: no saved_model.pb is there"),
         (lambda base: (base / "1").mkdir() or base / "1", "1: this version holds no saved_model.pb"),
@@ -174,7 +184,17 @@ def test_a_file_of_another_format_is_told_how_to_export(tmp_path, name, advice):
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.tflite"])
-def test_a_folder_that_holds_another_format_is_told_so(tmp_path, name):
-    (tmp_path / name).touch()
+@pytest.mark.parametrize("folder", [".", "1"])
+def test_a_folder_that_holds_another_format_is_told_so(tmp_path, name, folder):
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / name).touch()
     with pytest.raises(SavedModelError, match=f'"{name}" in it is none: '):
+        savedmodel.resolve(tmp_path / folder)
+
+
+@pytest.mark.parametrize("name", ["m.tflite", "m.onnx", "frozen.pb", None])
+def test_no_advice_has_a_keras_model_saved_as_what_fails_every_request(tmp_path, name):
+    if name is not None:
+        (tmp_path / name).touch()
+    with pytest.raises(SavedModelError, match=r"with tf\.saved_model\.save\(\) what is .* no Keras model\.$"):
         savedmodel.resolve(tmp_path)
