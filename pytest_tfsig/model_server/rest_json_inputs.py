@@ -57,7 +57,8 @@ def read_predict(body: bytes, inputs_of: Callable[[str], Mapping[str, Any]]) -> 
     infos = inputs_of(signature)
     if not infos:
         raise _invalid(f"Failed to get input map for signature: {signature or 'DEFAULT'}")
-    dtypes = {raw(name): dtype_name(info.dtype) for name, info in infos.items()}
+    # in this order, so that of two inputs that are wrong the same one is found every time
+    dtypes = {raw(name): dtype_name(infos[name].dtype) for name in sorted(infos)}
     if "instances" in top:
         instances = top["instances"]
         if "inputs" in top:
@@ -151,8 +152,9 @@ def _gathered(instances: list[JsonValue], dtypes: Mapping[str, str], *, by_name:
             except StatusError as error:
                 raise _invalid(f"Failed to process element: {index} of 'instances' list. Error: {error}") from error
     return {
-        name: _made(name, column.leaves, (len(instances), *(column.shape or ())), column.dtype)
+        name: _made(name, column.leaves, (len(instances), *column.shape), column.dtype)
         for name, column in columns.items()
+        if column.shape is not None  # bytes are no names: they were all given to one input, whatever others there are
     }
 
 

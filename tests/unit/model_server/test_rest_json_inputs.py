@@ -169,6 +169,17 @@ def test_a_repeated_name_adds_values_of_which_the_first_are_taken():
     np.testing.assert_array_equal(body.inputs["x"], np.array([1, 2], np.float32), strict=True)
 
 
+def test_the_first_of_several_missing_inputs_is_named():
+    names = [f"input{number}" for number in range(9)]
+    with pytest.raises(StatusError, match=r"input: input0 in"):
+        read('{"inputs": {}}', dict.fromkeys(reversed(names), "float32"))
+
+
+def test_bytes_in_a_row_are_no_names_even_where_several_inputs_are_wanted():
+    inputs = read('{"instances": [{"b64": "aGk="}, "you"]}', {"a": "string", "b": "string"}).inputs
+    assert {name: value.tolist() for name, value in inputs.items()} == {"a": [b"hi", b"you"]}
+
+
 def test_a_name_ends_at_its_first_nul():
     body = read('{"instances": [{"x\\u0000y": 1}]}', X)
     np.testing.assert_array_equal(body.inputs["x"], np.array([1], np.float32), strict=True)
