@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import numpy as np
 
 from pytest_tfsig import protos
-from pytest_tfsig.model_server import c_api, c_tensors, ops, wire
+from pytest_tfsig.model_server import c_api, c_tensors, heap, ops, wire
 from pytest_tfsig.model_server.c_api import Buffer, Output
 from pytest_tfsig.model_server.c_tensors import Feed
 from pytest_tfsig.model_server.status import Code, StatusError
@@ -164,11 +164,12 @@ class Session:
         return Feed(self._api, handle)
 
     def close(self) -> None:
-        """Free the session; nothing may run any more."""
+        """Free the session, and all that it took; nothing may run any more."""
         status = self._scratch.status
         self._api.slow.TF_CloseSession(self._session, status)
         self._api.slow.TF_DeleteSession(self._session, status)
         self._api.slow.TF_DeleteGraph(self._graph)
+        heap.trim()
 
     def _run(self, plan: _Plan, values: Iterable[Any]) -> list[int]:
         ready = [value if isinstance(value, Feed) else self.feed(value) for value in values]

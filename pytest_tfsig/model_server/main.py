@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from pytest_tfsig import requirements
 from pytest_tfsig.errors import TfsigError
-from pytest_tfsig.model_server import c_api
+from pytest_tfsig.model_server import c_api, heap
 from pytest_tfsig.model_server import flags as command_line
 from pytest_tfsig.model_server.status import Code, StatusError
 
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(flags: Flags) -> NoReturn:
+    heap.limit_arenas()
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # in this thread and in all that it starts
     threading.Thread(target=_end_by_signal, name="signals", daemon=True).start()
     # TensorFlow's libraries take as long to load as everything else takes to import
