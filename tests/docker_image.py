@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pytest
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import engine
 from pytest_tfsig.serving.container import ContainerRunner
+from tests.needs import unavailable
 
 _ROOT = Path(__file__).parent.parent
 # It runs this environment's Python on this clone's files: tests of another may use the engine at the same time.
@@ -53,9 +53,7 @@ def docker_image() -> DockerImage:
     try:
         client = engine.connect(10)
     except ServerError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have a Docker Engine. {error}")
-        pytest.skip(str(error))
+        unavailable(str(error))
     client.close()
     return built()
 

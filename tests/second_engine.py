@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tfsig.serving.process import wait_until
+from tests.leftovers import processes_with
+from tests.needs import need_commands, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SECONDS = 60
-_TOOLS = ("dockerd", "containerd", "runc", "ip")
 
 
 class SecondEngine:
@@ -50,7 +51,7 @@ class SecondEngine:
             self._daemon = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         answers = wait_until(lambda: self._daemon.poll() is not None or self._ask("info").returncode == 0, _SECONDS)
         if not answers or self._daemon.poll() is not None:
-            pytest.skip(f"no second Docker Engine can run here: {(self._folder / 'log').read_text()[-500:]}")
+            unavailable(f"No second Docker Engine runs here: {(self._folder / 'log').read_text()[-500:]}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it by a signal; killed, it leaves its containers running."""
@@ -75,7 +76,7 @@ class SecondEngine:
             self._ask("rm", "-f", name)
         self.stop()
         # A daemon that was killed leaves its containerd; the next one adopts it, and so it is gone with that one.
-        for pid in _processes_of(self._folder):
+        for pid in processes_with(f"{self._folder}/exec"):
             os.kill(pid, signal.SIGKILL)
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((mount for mount in mounts if mount.startswith(f"{self._folder}/")), reverse=True):
@@ -92,9 +93,9 @@ class SecondEngine:
 @pytest.fixture
 def second_engine() -> Iterator[SecondEngine]:
     """Starts an engine beside the machine's; skips where that cannot be."""
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if os.getuid() != 0 or missing:
-        pytest.skip(f"a second Docker Engine needs root and {', '.join(missing or _TOOLS)}")
+    if os.getuid() != 0:
+        pytest.skip("a second Docker Engine needs root")
+    need_commands("dockerd", "containerd", "runc", "ip")
     number = os.getpid() % 2**16
     bridge = f"tfsig{number:x}"
     folder = Path(f"/tmp/tfsig-engine-{number:x}")  # noqa: S108 - a socket's path must be short
@@ -110,15 +111,3 @@ def second_engine() -> Iterator[SecondEngine]:
         yield engine
     finally:
         engine.delete()
-
-
-def _processes_of(folder: Path) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if f"{folder}/exec".encode() in words:
-            found.append(int(path.parent.name))
-    return found

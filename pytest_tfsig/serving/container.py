@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import tarfile
 import tempfile
 import time
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_tfsig.serving.folder import Folder
+    from pytest_tfsig.serving.reach import Reach
 
 __all__ = ["ContainerRunner"]
 
 MODELS = "/models"
 GRPC_PORT, REST_PORT = 8500, 8501
-# By which address of it an engine is asked says nothing of where it publishes ports.
-_LOOPBACK = "127.0.0.1"
 _LOG_LINES = 400
 _ANSWER_SECONDS = 10
 _PIDS = 4096
@@ -139,6 +137,8 @@ class ContainerRunner:
         from docker.types import LogConfig
         from testcontainers.core.docker_client import DockerClient
 
+        from pytest_tfsig.serving.reach import Reach
+
         mounts = [_mount(there, here) for here, there in self._mounts]
         if not copied:
             mounts.append(_mount(MODELS, folder.models))
@@ -147,16 +147,13 @@ class ContainerRunner:
         client = DockerClient(**engine.client_options())
         try:
             engine.straight(client.client)
-            # docker takes an address and any free port of it.
-            address = _bind_address(client)
-            published = None if address is None else (address, None)
+            reach = Reach(client)
             with writing(folder.path):
                 folder.asked.touch()
             container = client.client.containers.create(
                 engine.full_name(self._image),
                 command=[f"--model_config_file={MODELS}/{folder.config.name}", *self._flags],
-                ports={f"{port}/tcp": published for port in (GRPC_PORT, REST_PORT)},
-                network=_network(client),
+                **reach.options((GRPC_PORT, REST_PORT)),
                 mounts=mounts,
                 labels={engine.LABEL: folder.path.name},
                 mem_limit=limit,
@@ -172,7 +169,7 @@ class ContainerRunner:
             container.start()
             # The engine of another machine has memory of its own; this machine's may be in use.
             free = limit if copied else min(limit, memory.available())
-            return replace(_await(client, container, timeout, copied=copied), capacity=memory.capacity(free))
+            return replace(_await(reach, container, timeout, copied=copied), capacity=memory.capacity(free))
         except BaseException:
             with contextlib.suppress(ServerError):
                 self.stop(folder, None)
@@ -181,7 +178,7 @@ class ContainerRunner:
             client.client.close()
 
 
-def _await(client: Any, container: Any, timeout: float, *, copied: bool) -> Instance:
+def _await(reach: Reach, container: Any, timeout: float, *, copied: bool) -> Instance:
     deadline = time.monotonic() + timeout
     pause = 0.02
     while True:
@@ -190,7 +187,7 @@ def _await(client: Any, container: Any, timeout: float, *, copied: bool) -> Inst
             raise ServerError(
                 f"The server's container ended at once ({_ending(container)}). Its log:\n{_log(container)}"
             )
-        instance = _published(client, container, copied=copied) if container.status == "running" else None
+        instance = _published(reach, container, copied=copied) if container.status == "running" else None
         if instance is not None and listens(instance):
             return instance
         if time.monotonic() > deadline:
@@ -202,41 +199,13 @@ def _await(client: Any, container: Any, timeout: float, *, copied: bool) -> Inst
         pause = min(pause * 1.5, 0.2)
 
 
-def _published(client: Any, container: Any, *, copied: bool) -> Instance | None:
+def _published(reach: Reach, container: Any, *, copied: bool) -> Instance | None:
     """Return where the container is reached; None where it ended since it was looked at: the next look says how."""
-    host = _host(client, container)
-    host = f"[{host}]" if ":" in host else host
     try:
-        grpc, rest = (_port(client, container, port) for port in (GRPC_PORT, REST_PORT))
+        grpc, rest = (reach.address(container, port) for port in (GRPC_PORT, REST_PORT))
     except ConnectionError:
         return None
-    return Instance(f"{host}:{grpc}", f"http://{host}:{rest}", container=container.id, copied=copied)
-
-
-def _port(client: Any, container: Any, port: int) -> int:
-    from testcontainers.core.config import ConnectionMode
-
-    return port if client.get_connection_mode() == ConnectionMode.bridge_ip else int(client.port(container.id, port))
-
-
-def _host(client: Any, container: Any) -> str:
-    from testcontainers.core.config import ConnectionMode
-
-    mode = client.get_connection_mode()
-    if mode == ConnectionMode.docker_host:
-        host = str(client.host())
-        return _LOOPBACK if engine.is_loopback(host) else host
-    # testcontainers looks into the engine's list of containers, where Podman's does not say.
-    network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
-    return str(network["Gateway" if mode == ConnectionMode.gateway_ip else "IPAddress"])
-
-
-def _network(client: Any) -> str | None:
-    """Return the network of the container that pytest runs in, where the server's is to be reached in it."""
-    from testcontainers.core.config import ConnectionMode
-
-    mode = client.get_connection_mode()
-    return client.find_host_network() if mode == ConnectionMode.bridge_ip else None
+    return Instance(grpc, f"http://{rest}", container=container.id, copied=copied)
 
 
 def _mount(there: str, here: Path) -> Any:
@@ -244,20 +213,6 @@ def _mount(there: str, here: Path) -> Any:
     from docker.types import Mount
 
     return Mount(there, str(here), type="bind", read_only=True)
-
-
-def _bind_address(client: Any) -> str | None:
-    """Return the one address on which ports are published, so that nothing listens beyond this machine."""
-    from testcontainers.core.config import ConnectionMode
-
-    mode = client.get_connection_mode()
-    if mode == ConnectionMode.gateway_ip:
-        # pytest runs in a container beside the server's: it reaches the engine's host at the bridge's own address.
-        for config in client.client.networks.get("bridge").attrs["IPAM"]["Config"]:
-            # An engine that was not told a gateway took the subnet's first address, and does not always say so.
-            return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
-        return None
-    return _LOOPBACK if mode != ConnectionMode.docker_host or engine.is_loopback(client.host()) else None
 
 
 def _copy(container: Any, here: Path, there: str) -> None:

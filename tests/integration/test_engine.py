@@ -19,6 +19,8 @@ from pytest_tfsig.serving.process import wait_until
 from tests.docker_image import built as docker_image_of_this_engine
 from tests.engine_proxy import engine_over_tcp
 from tests.fake_registry import FakeRegistry
+from tests.leftovers import containers_of
+from tests.needs import need_commands
 from tests.raw_server import raw_server
 
 pytestmark = pytest.mark.docker
@@ -151,8 +153,7 @@ cgroup_manager = "cgroupfs"
 @pytest.fixture
 def podman(tmp_path, monkeypatch):
     """Starts Podman's service with a storage of its own."""
-    if shutil.which("podman") is None:
-        pytest.skip("there is no podman on PATH")
+    need_commands("podman")
     conf = tmp_path / "containers.conf"
     conf.write_text(PODMAN + ('runtime = "runc"\n' if shutil.which("runc") else ""))
     monkeypatch.setenv("CONTAINERS_CONF", str(conf))
@@ -173,9 +174,7 @@ def podman(tmp_path, monkeypatch):
 def test_podman_serves_wherever_pytest_runs_beside_it(models, monkeypatch, mode):
     monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode(mode))
     assert_serves(docker_image_of_this_engine().runner(), models)
-    client = engine.connect()
-    assert client.containers.list(all=True) == []
-    client.close()
+    assert containers_of() == []
 
 
 def test_a_socket_without_permission_is_one_sentence(tmp_path, monkeypatch):

@@ -14,10 +14,11 @@ import pytest
 
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ModelLoadError, ServerError
-from pytest_tfsig.serving import ManagedServer, ServedModel, attach, engine
+from pytest_tfsig.serving import ManagedServer, ServedModel, attach
 from pytest_tfsig.serving.binary import BinaryRunner
 from pytest_tfsig.serving.embedded import EmbeddedRunner
 from pytest_tfsig.serving.process import is_alive, wait_until
+from tests.leftovers import containers_of, processes_with
 
 KINDS = ["embedded", "binary", pytest.param("container", marks=pytest.mark.docker)]
 SECONDS = 30
@@ -210,27 +211,6 @@ def test_nothing_is_left_however_the_owner_ends(kind, end, runner_of, models, re
         owner.wait(SECONDS)
     assert wait_until(lambda: not Path(folder).exists(), SECONDS)
     assert server is None or wait_until(lambda: not is_alive(server), SECONDS)
-    assert wait_until(lambda: not processes_of(folder), SECONDS)
+    assert wait_until(lambda: not processes_with(folder), SECONDS)
     if kind == "container":
-        assert containers_of(folder) == []
-
-
-def processes_of(folder: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if folder.encode() in words:
-            found.append(words.decode(errors="replace"))
-    return found
-
-
-def containers_of(folder: str) -> list[str]:
-    client = engine.connect()
-    try:
-        label = f"{engine.LABEL}={Path(folder).name}"
-        return [container.name for container in client.containers.list(all=True, filters={"label": label})]
-    finally:
-        client.close()
+        assert containers_of(Path(folder).name) == []

@@ -72,7 +72,7 @@ def test_ryuk_has_no_part_in_it(launched, monkeypatch, variable):
     monkeypatch.delenv("TESTCONTAINERS_RYUK_DISABLED", raising=False)
     if variable is not None:
         monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", variable)
-    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", None)
+    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", variable == "true")
     monkeypatch.setattr(testcontainers_config, "ryuk_image", MISSING)
     labels = inspected(launched())["Config"]["Labels"]
     assert LABEL_SESSION_ID not in labels

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from pytest_tfsig.serving import engine
 from pytest_tfsig.serving.process import is_alive, wait_until
+from tests.leftovers import containers_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 SECONDS = 240
@@ -53,7 +53,8 @@ def started(pytester, models, docker_image, temporary):
         waiting = 2 if "-n2" in options else 1
         assert wait_until(lambda: len(list(pytester.path.glob("waits-*"))) == waiting, SECONDS)
         sessions = [path.parent.name for path in temporary.rglob("server.log")]
-        assert len(containers_of(sessions)) == len(sessions) == 1
+        [session] = sessions
+        assert len(containers_of(session)) == 1
         return runs[-1], sessions
 
     yield start
@@ -62,17 +63,8 @@ def started(pytester, models, docker_image, temporary):
         run.wait()
 
 
-def containers_of(sessions):
-    client = engine.connect()
-    try:
-        labels = [f"{engine.LABEL}={session}" for session in sessions]
-        return [one for label in labels for one in client.containers.list(all=True, filters={"label": label})]
-    finally:
-        client.close()
-
-
 def assert_nothing_is_left(temporary, sessions):
-    assert wait_until(lambda: not containers_of(sessions), SECONDS)
+    assert wait_until(lambda: not any(map(containers_of, sessions)), SECONDS)
     assert wait_until(lambda: not [path for path in temporary.iterdir() if path.name.startswith("tfsig")], SECONDS)
 
 
@@ -90,7 +82,7 @@ def test_a_worker_that_is_killed_leaves_the_container_to_the_others(started, pyt
     worker = int(next(pytester.path.glob("waits-*")).name.removeprefix("waits-"))
     os.kill(worker, signal.SIGKILL)
     assert wait_until(lambda: not is_alive(worker), SECONDS)
-    assert len(containers_of(sessions)) == 1
+    assert len(containers_of(*sessions)) == 1
     (pytester.path / "go").touch()
     assert run.wait(SECONDS) == pytest.ExitCode.TESTS_FAILED
     assert_nothing_is_left(temporary, sessions)

@@ -9,6 +9,7 @@ from pytest_tfsig.serving import container, engine
 from pytest_tfsig.serving.container import ContainerRunner
 from pytest_tfsig.serving.folder import Folder
 from pytest_tfsig.serving.protocol import Instance
+from pytest_tfsig.serving.reach import Reach
 from tests.fake_server import FakeServer
 
 
@@ -41,7 +42,7 @@ class Client:
 
 def test_a_container_that_ends_while_its_ports_are_asked_for_says_how_it_ended():
     with pytest.raises(ServerError, match=r"(?s)ended at once \(exit code 1\).*no_such_flag"):
-        container._await(Client(), Ending(), 10, copied=False)
+        container._await(Reach(Client()), Ending(), 10, copied=False)
 
 
 @pytest.fixture
