@@ -175,11 +175,13 @@ def _of_markers(markers: list[tuple[pytest.Mark, Path]], options: Options, rootp
 
 
 def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str | Path) or set(marker.kwargs) - {"name"}:
+    name = marker.kwargs.get("name")
+    is_path = len(marker.args) == 1 and isinstance(marker.args[0], str | Path)
+    if not is_path or not isinstance(name, str | None) or set(marker.kwargs) - {"name"}:
         raise UsageError(
             f"{test}: tfsig_model takes one path and, if wanted, name=...; write tfsig_model('models/digits')"
         )
-    return str(marker.args[0]), marker.kwargs.get("name")
+    return str(marker.args[0]), name
 
 
 def _located(path: str, file: Path, rootpath: Path) -> str:
@@ -285,11 +287,18 @@ def selection(markers: Iterable[pytest.Mark]) -> tuple[tuple[str, ...], tuple[st
     Raises:
         UsageError: A marker is malformed.
     """
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
+    selected: dict[str, tuple[str, ...]] = {"only": (), "skip": ()}
     for marker in markers:
-        if marker.args or set(marker.kwargs) - {"only", "skip"}:
+        if (
+            marker.args
+            or not marker.kwargs.keys() <= selected.keys()
+            or not all(map(_is_names, marker.kwargs.values()))
+        ):
             raise UsageError("tfsig_checks takes only=[...] and skip=[...], lists of check names")
-        only += tuple(marker.kwargs.get("only", ()))
-        skip += tuple(marker.kwargs.get("skip", ()))
-    return only, skip
+        for key, names in marker.kwargs.items():
+            selected[key] += tuple(names)
+    return selected["only"], selected["skip"]
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value)

@@ -97,6 +97,28 @@ def test_contract(tfsig_check):
     result.stdout.fnmatch_lines([line])
 
 
+@pytest.mark.parametrize(
+    ("marker", "line"),
+    [
+        ("tfsig_checks(only='outputs')", "*tfsig_checks takes only=[[]...] and skip=[[]...], lists of check names*"),
+        ("tfsig_checks(skip=None)", "*tfsig_checks takes only=[[]...] and skip=[[]...], lists of check names*"),
+        ("tfsig_checks(only=[3])", "*tfsig_checks takes only=[[]...] and skip=[[]...], lists of check names*"),
+        ("tfsig_checks(['outputs'])", "*tfsig_checks takes only=[[]...] and skip=[[]...], lists of check names*"),
+        ("tfsig_checks(only=['outptus'])", "*there is no check 'outptus'; did you mean 'outputs'?*"),
+        ("tfsig_model('models/digits', name=3)", "*tfsig_model takes one path and, if wanted, name=...*"),
+        ("tfsig_contract(relations=Argmax('a', 'b'))", "*relations: Argmax(* is no list; write *"),
+    ],
+)
+def test_a_marker_of_another_form(suite, models, marker, line):
+    test = "def test_contract(tfsig_check):\n    tfsig_check()\n"
+    suite.write(f"@pytest.mark.{marker}\n{test}", models("classifier"), contract=False)
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([line])
+    assert "Traceback" not in result.stdout.str()
+    assert "targets.py" not in result.stdout.str()
+
+
 def test_a_malformed_contract_file(suite, pytester):
     pytester.makefile(
         ".tfsig.toml",
@@ -156,7 +178,7 @@ def test_a_server_that_cannot_start_is_tried_once(suite, pytester, models, monke
     assert (pytester.path / "starts").read_text().count("start") == 3  # of one start: ports may be taken meanwhile
 
 
-def test_a_model_without_signatures(pytester, models):
+def test_a_model_without_signatures(suite, pytester, models):
     base = pytester.mkdir("silent")
     (base / "1").mkdir()
     model = protos.SavedModel.FromString((models("classifier") / "1" / "saved_model.pb").read_bytes())
@@ -164,6 +186,8 @@ def test_a_model_without_signatures(pytester, models):
     (base / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
     result = pytester.runpytest_subprocess("--tfsig-audit", "silent")
     result.stdout.fnmatch_lines(["*silent: the SavedModel has no signatures*model.export*"])
+    suite.write("def test_served(served_model): assert served_model.status()", "silent", contract=False)
+    suite.run("test_model.py").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
