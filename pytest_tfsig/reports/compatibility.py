@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_tfsig.contract.compatibility import Finding, Ignore, Level, Sifted, are_related, compatibility, sift
 from pytest_tfsig.contract.compatibility.wording import concerns, where
 from pytest_tfsig.errors import SavedModelError
+from pytest_tfsig.reports.visible import in_line
 from pytest_tfsig.savedmodel import digest, read, resolve
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def as_text(diff: Diff) -> str:
         because = f": {entry.reason}" if entry.reason else ""
         lines.append(f"  ignored until {entry.until}  {finding.rule}  {where(finding)}{because}")
     lines += [f"  note: {note}" for note in diff.sifted.notes]
-    return "\n".join([*lines, _sum(diff)])
+    return "\n".join(map(in_line, [*lines, _sum(diff)]))
 
 
 def _sum(diff: Diff) -> str:
@@ -131,7 +132,6 @@ def as_json(diff: Diff) -> str:
             "notes": list(diff.sifted.notes),
         },
         indent=2,
-        ensure_ascii=False,
     )
 
 
