@@ -123,7 +123,7 @@ def prepare(item: pytest.Item) -> None:
     session.current.pytest_line = command(item)
     signatures = session.signatures(target)
     strategies.current_signatures.set(signatures)
-    first = signatures.get("serving_default") or next(iter(signatures.values()))
+    first = signatures.get("serving_default") or next(iter(signatures.values()), None)
     strategies.current_signature.set(first)
 
 

@@ -110,3 +110,13 @@ def stated(config: pytest.Config, name: str) -> Any:
     """Returns an option's value as the command line or an ini file has it; None or empty where neither has."""
     given = config.getoption(f"tfsig_{name}")
     return config.getini(f"tfsig_{name}") if given is None else given
+
+
+def located(config: pytest.Config, name: str) -> Any:
+    """Returns an option's path, or paths: an ini file's are relative to it, those of the command line stay as typed."""
+    given = config.getoption(f"tfsig_{name}")
+    found = stated(config, name)
+    if given is not None or not found or config.inipath is None:
+        return found or None
+    folder = config.inipath.parent
+    return str(folder / found) if isinstance(found, str) else [str(folder / path) for path in found]

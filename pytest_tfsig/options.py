@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from pytest_tfsig.declared import stated
+from pytest_tfsig.declared import located, stated
 from pytest_tfsig.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pytest
 
@@ -72,29 +72,21 @@ def read(config: pytest.Config) -> Options:
     def value(name: str) -> Any:
         return stated(config, name)
 
-    def path(name: str) -> str | None:
-        """An ini file's relative paths are relative to it, those of the command line to the current directory."""
-        given = config.getoption(f"tfsig_{name}")
-        stated = config.getini(f"tfsig_{name}")
-        if given is None and stated and config.inipath is not None:
-            return str(config.inipath.parent / stated)
-        return cast("str | None", given or stated or None)
-
     server = _server(value("server"))
     remote = server not in SERVERS
-    report = path("report")
+    report = located(config, "report")
     return Options(
-        model=(value("model") or None) if remote else path("model"),
-        audit=tuple(value("audit") or ()),
+        model=(value("model") or None) if remote else located(config, "model"),
+        audit=tuple(located(config, "audit") or ()),
         server=server,
         image=value("image") or None,
         rest=value("rest") or None,
-        baseline=(value("baseline") or None) if remote else path("baseline"),
+        baseline=(value("baseline") or None) if remote else located(config, "baseline"),
         max_examples=_number("max-examples", value("max_examples"), 100, int),
         report=Path(report) if report else None,
         update=bool(value("update")),
         mutate=_percentage(value("mutate")),
-        op_library=tuple(value("op_library") or ()),
+        op_library=_libraries(value("op_library") or (), located(config, "op_library") or ()),
         start_timeout=_number("start-timeout", value("start_timeout"), 60.0, float),
         request_timeout=_number("request-timeout", value("request_timeout"), 60.0, float),
         inconclusive=_inconclusive(value("inconclusive")),
@@ -130,6 +122,11 @@ def _percentage(given: Any) -> float | None:
             "put it behind the tests that are named, or write --tfsig-mutate=0"
         )
     return percent
+
+
+def _libraries(named: Iterable[str], located: Iterable[str]) -> tuple[str, ...]:
+    """Returns libraries of ops: files, where there are such, else names of packages."""
+    return tuple(path if Path(path).exists() else name for name, path in zip(named, located, strict=True))
 
 
 def _server(given: Any) -> str:

@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Recorder(config), "tfsig-recorder")
-    audited = declared.stated(config, "audit")
+    audited = declared.located(config, "audit")
     if audited:
         state.refuse_files(config, audited)
         chosen = config.args_source is pytest.Config.ArgsSource.ARGS
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collects an audited model."""
-    audited = declared.stated(parent.config, "audit")
+    audited = declared.located(parent.config, "audit")
     if not audited:
         return None
     here = parent.config.invocation_params.dir

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pytest_tfsig.declared import OPTIONS
 from pytest_tfsig.errors import TfsigError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_tfsig.session import Session
     from pytest_tfsig.targets import Case
 
-OPTIONS = pytest.StashKey["Options"]()
+READ = pytest.StashKey["Options"]()
 SESSION = pytest.StashKey["Session"]()
 CONTRACTS = pytest.StashKey["dict[tuple[Path, str], Contract]"]()
 # The key of what xdist's workers are told.
@@ -43,16 +44,16 @@ def options_of(config: pytest.Config) -> Options:
     Raises:
         pytest.UsageError: A value is not one that the option can have, or the environment lacks what all of ours needs.
     """
-    if OPTIONS not in config.stash:
+    if READ not in config.stash:
         from pytest_tfsig import options, requirements
 
         if problem := requirements.unmet():
             raise pytest.UsageError(problem)
         try:
-            config.stash[OPTIONS] = options.read(config)
+            config.stash[READ] = options.read(config)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
-    return config.stash[OPTIONS]
+    return config.stash[READ]
 
 
 def refuse_files(config: pytest.Config, audited: Iterable[str]) -> None:
@@ -179,13 +180,13 @@ def command(item: pytest.Item) -> str:
     """Returns the shell line that runs an item again, with the options that bear on its verdict."""
     config = item.config
     words = ["pytest", *selection(item)]
-    bearing = ["model", "server", "image", "rest", "baseline", "max_examples"]
-    if re.search(r"-strength\]?$", item.name):
-        bearing.append("mutate")
-    for name in bearing:
-        given = config.getoption(f"tfsig_{name}")
-        if given is not None:
-            words.append(f"--tfsig-{name.replace('_', '-')}={given}")
+    unrelated = {"audit", "report", "update"}
+    if not re.search(r"-strength\]?$", item.name):
+        unrelated.add("mutate")
+    for option in OPTIONS:
+        given = config.getoption(option.ini)
+        if given is not None and option.key not in unrelated:
+            words += [f"--tfsig-{option.name}={value}" for value in (given if option.repeatable else [given])]
     seed = seed_of(config)
     if seed is not None:
         words.append(f"--hypothesis-seed={seed}")

@@ -189,11 +189,13 @@ def _refuse_unknown(node: pytest.Item) -> None:
 
 
 def _model_arguments(marker: pytest.Mark, test: str) -> tuple[str, str | None]:
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str | Path) or set(marker.kwargs) - {"name"}:
+    name = marker.kwargs.get("name")
+    is_path = len(marker.args) == 1 and isinstance(marker.args[0], str | Path)
+    if not is_path or not isinstance(name, str | None) or set(marker.kwargs) - {"name"}:
         raise UsageError(
             f"{test}: tfsig_model takes one path and, if wanted, name=...; write tfsig_model('models/digits')"
         )
-    return str(marker.args[0]), marker.kwargs.get("name")
+    return str(marker.args[0]), name
 
 
 def _located(path: str, file: Path, rootpath: Path) -> str:

@@ -18,6 +18,7 @@ from pytest_tfsig.checks.outcome import Outcome, failed, unanswered
 from pytest_tfsig.checks.registry import register
 from pytest_tfsig.checks.rounding import precision, without_subnormals
 from pytest_tfsig.checks.state import writes
+from pytest_tfsig.checks.subject import ServerDied
 from pytest_tfsig.checks.violation import Violation
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.errors import ContractError
@@ -72,6 +73,8 @@ def concurrent(subject: Subject, *, threads: int = 0, rtol: float | None = None,
     wrong = crowd.ask_in_parallel()
     if wrong is not None:
         return failed(wrong, crowd.sent)
+    if not crowd.sent:
+        return Outcome("error", f"not judged: a busy server turned all requests from {crowd.threads} threads away")
     repeated = f" ({crowd.turned_away} turned away by a busy server and repeated)" if crowd.turned_away else ""
     return Outcome("pass", f"{crowd.sent} requests from {crowd.threads} threads agree{repeated}", crowd.sent)
 
@@ -118,12 +121,7 @@ class _Crowd:
         return True
 
     def ask_in_parallel(self) -> Violation | None:
-        """Returns what was wrong with the smallest request that got a wrong answer.
-
-        Raises:
-            ServingError: The server is busy for ever.
-            ServerDied: It is gone.
-        """
+        """Returns what was wrong with the smallest request that got a wrong answer."""
         each = self._requests_of_a_thread()
         found: list[tuple[int, Violation]] = []
         start, stop = Barrier(self.threads), Event()
@@ -137,14 +135,15 @@ class _Crowd:
                 for number in order:
                     if stop.is_set():
                         break
-                    busy += self._ask(number, found)
-                    sent += 1
+                    turned_away = self._ask(number, found)
+                    busy += turned_away
+                    sent += turned_away < _PATIENCE
                     self.subject.meter.tick()
                     if found:
-                        break
-            finally:
-                if sent < each:
-                    stop.set()  # whatever ended this thread early, the others need not go on
+                        stop.set()
+            except ServerDied:
+                stop.set()
+                raise
             return sent, busy
 
         with ThreadPoolExecutor(self.threads) as pool:
@@ -160,27 +159,21 @@ class _Crowd:
         return max(2, min(wanted, affordable) // self.threads)
 
     def _ask(self, number: int, found: list[tuple[int, Violation]]) -> int:
-        """Asks once, notes a wrong answer, and returns how often the server turned the request away.
-
-        Raises:
-            ServingError: It turned it away for as long as anybody would wait: its answer cannot be judged.
-        """
-        inputs, busy = self.requests[number], 0
-        while True:
+        """Asks once, notes a wrong answer, and returns how often the server turned the request away: then for good."""
+        inputs = self.requests[number]
+        for attempt in range(_PATIENCE):
             try:
                 self._compare(number, self.subject.ask(inputs))
             except ServingError as error:
-                if error.code in _BUSY and busy == _PATIENCE:
-                    raise
                 if error.code in _BUSY:
-                    time.sleep(min(0.2, 0.002 * 2**busy))
-                    busy += 1
+                    time.sleep(min(0.2, 0.002 * 2**attempt))
                     continue
                 found.append((number, _refused(inputs, error)))
             except Violation as violation:
                 violation.inputs = inputs
                 found.append((number, violation))
-            return busy
+            return attempt
+        return _PATIENCE
 
     def _compare(self, number: int, answer: Answer) -> None:
         compare(

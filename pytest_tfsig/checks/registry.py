@@ -6,30 +6,14 @@ import difflib
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.errors import ContractError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_tfsig.checks.outcome import Outcome
-    from pytest_tfsig.checks.subject import Observation, Subject
     from pytest_tfsig.contract import Signature
-
-
-class Inspection(Protocol):
-    """Looks at one request and its answer, and raises Violation (or any AssertionError) where they are wrong."""
-
-    def __call__(self, subject: Subject, observation: Observation, **options: Any) -> None:
-        """Looks at one observation."""
-
-
-class Procedure(Protocol):
-    """Does its own asking and returns what it found; a Violation may be raised or returned in the outcome."""
-
-    def __call__(self, subject: Subject, **options: Any) -> Outcome:
-        """Judges the subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +23,9 @@ class Check:
     Attributes:
         name: As in contract files, item ids and reports.
         holds_when: One sentence: what is true of a model that passes.
-        run: The inspection or procedure. Its keyword parameters are the check's options in a contract file.
+        run: An inspection, `run(subject, observation, **options)`, which looks at one request and its answer and raises
+            Violation (or any AssertionError) where they are wrong; or a procedure, `run(subject, **options)`, which
+            does its own asking and returns an Outcome, or raises Violation. Keyword-only parameters are options.
         inspects: Whether `run` is an inspection, fed by the pass that all inspections share.
         wanted: Whether the check applies to a contract at all; asked at collection.
         against_baseline: Whether it compares with the released version, and is left out where none is given.

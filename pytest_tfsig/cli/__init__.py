@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_tfsig.cli import diff, explain, init, record, serve, show, verify_blessing, warmup
+from pytest_tfsig.cli.output import say
 from pytest_tfsig.errors import TfsigError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = error if isinstance(error, TfsigError) else _unmet()
         if problem is None:
             raise
-        print(f"tfsig: {problem}", file=sys.stderr)  # noqa: T201 - a command's errors
+        say(f"tfsig: {problem}", aside=True)
         return CANNOT_JUDGE
     return code
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -37,5 +39,5 @@ def _run(arguments: argparse.Namespace) -> int:
         write = compatibility.as_json
     elif arguments.github:
         write = compatibility.as_github
-    print(write(diff))  # noqa: T201 - the command's output
+    say(write(diff))
     return int(diff.breaks)

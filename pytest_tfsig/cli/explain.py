@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -20,5 +22,5 @@ def add(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from pytest_tfsig.checks.explanation import explain, overview
 
-    print(overview() if arguments.check is None else explain(arguments.check))  # noqa: T201 - the command's output
+    say(overview() if arguments.check is None else explain(arguments.check))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_tfsig.checks import Check, Outcome, checks
 from pytest_tfsig.checks.batch_invariant import sizes_of_rows
 from pytest_tfsig.cli.answers import Answers
+from pytest_tfsig.cli.output import say
 from pytest_tfsig.clients import ServingError
 from pytest_tfsig.contract import Contract, LatencyBudget
 from pytest_tfsig.models import Target
@@ -106,7 +106,7 @@ def propose(session: Session, model: str, inferred: Contract) -> tuple[Contract,
     proposed: dict[str, Signature] = {}
     comments: dict[Path, list[str]] = {}
     for name, signature in inferred.signatures.items():
-        print(f"{name}: {session.options.max_examples} inputs are sent", file=sys.stderr)  # noqa: T201 - it takes a while
+        say(f"{name}: {session.options.max_examples} inputs are sent", aside=True)
         seen = Observed()
         asking = Check("observe", "", lambda subject, seen=seen: seen.look(subject), inspects=False, wanted=bool)
         outcome = session.outcome(Target(model, inferred), name, asking)
@@ -123,7 +123,7 @@ def propose(session: Session, model: str, inferred: Contract) -> tuple[Contract,
             answers = seen.answers.get(output, Answers(tensor))
             outputs[output], comments[*path, "outputs", output] = answers.proposal(seen.asked)
         proposed[name] = replace(signature, outputs=outputs)
-        print(f"{name}: {', '.join(_DOUBTED)} are looked at", file=sys.stderr)  # noqa: T201 - as above
+        say(f"{name}: {', '.join(_DOUBTED)} are looked at", aside=True)
         doubts = dict(_doubts(session, model, proposed[name], name))
         if doubts:
             proposed[name] = replace(proposed[name], checks={**signature.checks, **dict.fromkeys(doubts, False)})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -35,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
         why = str(recorded.refused[0]) if recorded.refused else "there is no request for these signatures"
         raise UsageError(f"nothing is recorded: {why}")
     recordings.write(arguments.output, recorded.exchanges)
-    print(f"{arguments.output}: {len(recorded.exchanges)} requests with their answers")  # noqa: T201 - the command's output
+    say(f"{arguments.output}: {len(recorded.exchanges)} requests with their answers")
     if recorded.refused:
-        print(f"{len(recorded.refused)} requests were refused and left out, the first: {recorded.refused[0]}")  # noqa: T201 - as above
+        say(f"{len(recorded.refused)} requests were refused and left out, the first: {recorded.refused[0]}")
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -21,5 +23,5 @@ def add(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from pytest_tfsig.reports import saved_model
 
-    print(saved_model.as_json(arguments.path) if arguments.json else saved_model.as_text(arguments.path))  # noqa: T201 - the command's output
+    say(saved_model.as_json(arguments.path) if arguments.json else saved_model.as_text(arguments.path))
     return 0

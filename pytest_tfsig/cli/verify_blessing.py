@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -62,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.verdict, arguments.model, arguments.contract, expected, baseline=arguments.baseline
     )
     for refusal in found.refusals:
-        print(f"refused: {refusal}")  # noqa: T201 - the command's output
+        say(f"refused: {refusal}")
     if not found.refusals:
-        print(f"blessed: {found.blessed}")  # noqa: T201 - the command's output
+        say(f"blessed: {found.blessed}")
     return int(bool(found.refusals))

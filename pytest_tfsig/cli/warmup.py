@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_tfsig.cli.output import say
+
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
@@ -50,9 +52,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     output = work.path.directory / FILE
     recordings.write(output, [recordings.Exchange(one.method, one.request) for one in recorded.exchanges])
-    print(f"{output}: {len(recorded.exchanges)} requests")  # noqa: T201 - the command's output
+    say(f"{output}: {len(recorded.exchanges)} requests")
     if recorded.refused:
-        print(f"{len(recorded.refused)} requests were refused and left out, the first: {recorded.refused[0]}")  # noqa: T201 - as above
+        say(f"{len(recorded.refused)} requests were refused and left out, the first: {recorded.refused[0]}")
     return 0
 
 

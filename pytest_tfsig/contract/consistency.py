@@ -1,4 +1,4 @@
-"""What makes a contract impossible to keep, told before anything is served."""
+"""What makes a contract impossible to keep, whatever the model answers."""
 
 from __future__ import annotations
 

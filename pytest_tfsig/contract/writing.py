@@ -192,8 +192,13 @@ def _value(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    # JSON escapes all that TOML wants escaped, but DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # JSON escapes all that TOML wants escaped, but DEL; and nothing that acts on a terminal is to be in a file.
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 2**16 else f"\\U{ord(char):08x}"
 
 
 def _bytes(value: bytes, encoding: str = "utf-8") -> str:

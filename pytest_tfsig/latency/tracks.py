@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_tfsig.latency.budgets import allowed_rate, cap, rate_test, risk
 from pytest_tfsig.latency.exact import binomial_at_least, binomial_at_most, requests_to_pass
@@ -18,32 +19,18 @@ if TYPE_CHECKING:
     from pytest_tfsig.latency.sequential import Decision, RateTest
 
 
-class Track(Protocol):
-    """Follows one budget."""
-
-    budget: LatencyBudget
-    requests: int
-    bad: int
-    block: int
-    closed: bool
-    decision: Decision | None
-
-    def add(self, observation: Observation) -> None:
-        """Look at the next request."""
-
-    def decide(self) -> Decision | None:
-        """Return what the requests so far support, where `block` of them count as one."""
-
-    def conclude(self) -> Decision | None:
-        """Return what they support if there are to be no more."""
-
-    def needed(self) -> int:
-        """Return how many further good requests would make this a pass."""
-
-
 @dataclass(slots=True)
-class RateTrack:
-    """Follows a percentile or an error rate by the sequential test."""
+class Track(ABC):
+    """Follows one budget.
+
+    Attributes:
+        budget: The budget.
+        requests: Requests it has looked at.
+        bad: Those of them that count against the budget.
+        block: How many of them count as one.
+        closed: Whether it looks at no more.
+        decision: What was decided; None: nothing yet.
+    """
 
     budget: LatencyBudget
     requests: int = 0
@@ -51,6 +38,28 @@ class RateTrack:
     block: int = 1
     closed: bool = False
     decision: Decision | None = None
+
+    @abstractmethod
+    def add(self, observation: Observation) -> None:
+        """Look at the next request."""
+
+    @abstractmethod
+    def decide(self) -> Decision | None:
+        """Return what the requests so far support, where `block` of them count as one."""
+
+    def conclude(self) -> Decision | None:
+        """Return what they support if there are to be no more."""
+        return self.decide()
+
+    @abstractmethod
+    def needed(self) -> int:
+        """Return how many further good requests would make this a pass."""
+
+
+@dataclass(slots=True)
+class RateTrack(Track):
+    """Follows a percentile or an error rate by the sequential test."""
+
     test: RateTest = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,27 +74,19 @@ class RateTrack:
         """Return what the evidence so far supports."""
         return self.test.decide(self.requests, self.bad, self.block)
 
-    conclude = decide
-
     def needed(self) -> int:
         """Return how many further good requests would make this a pass."""
         return self.test.good_needed(self.requests, self.bad, self.block)
 
 
 @dataclass(slots=True)
-class FixedTrack:
+class FixedTrack(Track):
     """Follows a percentile or an error rate by the exact test of a sample whose size was fixed beforehand.
 
     Where neighbours depend on each other, every block-th request is tested, from each of the possible first ones, and
     the least favourable of these samples decides.
     """
 
-    budget: LatencyBudget
-    requests: int = 0
-    bad: int = 0
-    block: int = 1
-    closed: bool = False
-    decision: Decision | None = None
     _series: bytearray = field(default_factory=bytearray)
 
     def add(self, observation: Observation) -> None:
@@ -124,15 +125,9 @@ class FixedTrack:
 
 
 @dataclass(slots=True)
-class MeanTrack:
+class MeanTrack(Track):
     """Follows a mean by the betting test."""
 
-    budget: LatencyBudget
-    requests: int = 0
-    bad: int = 0
-    block: int = 1
-    closed: bool = False
-    decision: Decision | None = None
     test: MeanTest = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,23 +143,15 @@ class MeanTrack:
         """Return what the bets so far support."""
         return self.test.decide(self.block)
 
-    conclude = decide
-
     def needed(self) -> int:
         """Return how many further requests, answered at once, would make this a pass."""
         return self.test.good_needed(self.block)
 
 
 @dataclass(slots=True)
-class FirstTrack:
+class FirstTrack(Track):
     """Follows the first request: one observation, compared as it is."""
 
-    budget: LatencyBudget
-    requests: int = 0
-    bad: int = 0
-    block: int = 1
-    closed: bool = False
-    decision: Decision | None = None
     latency: float = math.nan
 
     def add(self, observation: Observation) -> None:
@@ -179,8 +166,6 @@ class FirstTrack:
         if not self.requests:
             return None
         return "fail" if self.bad else "pass"
-
-    conclude = decide
 
     def needed(self) -> int:
         """Return 1 before the request was seen."""

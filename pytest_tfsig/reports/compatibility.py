@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_tfsig.contract.compatibility import Finding, Ignore, Level, Sifted, are_related, compatibility, sift
 from pytest_tfsig.contract.compatibility.wording import concerns, where
 from pytest_tfsig.errors import SavedModelError
+from pytest_tfsig.reports.visible import in_line
+from pytest_tfsig.reports.workflow import command
 from pytest_tfsig.savedmodel import digest, read, resolve
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def as_text(diff: Diff) -> str:
         because = f": {entry.reason}" if entry.reason else ""
         lines.append(f"  ignored until {entry.until}  {finding.rule}  {where(finding)}{because}")
     lines += [f"  note: {note}" for note in diff.sifted.notes]
-    return "\n".join([*lines, _sum(diff)])
+    return "\n".join(map(in_line, [*lines, _sum(diff)]))
 
 
 def _sum(diff: Diff) -> str:
@@ -131,7 +133,6 @@ def as_json(diff: Diff) -> str:
             "notes": list(diff.sifted.notes),
         },
         indent=2,
-        ensure_ascii=False,
     )
 
 
@@ -158,16 +159,7 @@ def as_github(diff: Diff) -> str:
 
 def _annotations(diff: Diff) -> Iterator[str]:
     for finding in diff.sifted.kept:
-        title = f"{diff.new}: {finding.rule}"
         message = f"{where(finding)}: {finding.message} It {concerns(finding)}."
-        yield f"::{_COMMANDS[finding.level]} title={_property(title)}::{_data(message)}"
+        yield command(_COMMANDS[finding.level], message, {"title": f"{diff.new}: {finding.rule}"})
     for note in diff.sifted.notes:
-        yield f"::warning title={_property(f'{diff.new}: ignore list')}::{_data(note)}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+        yield command("warning", note, {"title": f"{diff.new}: ignore list"})

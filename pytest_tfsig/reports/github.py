@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_tfsig.reports import consumers, strength
 from pytest_tfsig.reports.result import overall, worst
 from pytest_tfsig.reports.visible import cut, first_line, visible
+from pytest_tfsig.reports.workflow import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +30,7 @@ def commands(results: Sequence[Result]) -> Iterator[str]:
     broken = [result for result in results if result.breaks_the_run]
     for result in broken[:MOST_ANNOTATIONS]:
         where = {"file": result.file, "line": "" if result.line is None else str(result.line), "title": result.title}
-        properties = ",".join(f"{key}={_property(visible(value))}" for key, value in where.items() if value)
-        yield f"::error {properties}::{_data(first_line(result.message, 1000))}"
+        yield command("error", first_line(result.message, 1000), where)
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -103,11 +103,3 @@ def _failure(result: Result) -> list[str]:
 def _text(text: str) -> str:
     """Returns text that Markdown shows as it is, in a table's cell."""
     return _MARKDOWN.sub(r"\\\1", html.escape(first_line(text)))
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

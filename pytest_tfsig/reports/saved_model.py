@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.contract import shape_text
 from pytest_tfsig.errors import SavedModelError
+from pytest_tfsig.reports.visible import in_line
 from pytest_tfsig.savedmodel import SavedModel, read, resolve, versions
 
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ def as_text(path: str) -> str:
     """
     found = resolve(path)
     model = read(found.directory)
-    rows = [row for signature in model.signatures.values() for row in _rows(signature)]
+    rows = [tuple(map(in_line, row)) for signature in model.signatures.values() for row in _rows(signature)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
-    lines = [f"{found.name}, version {found.version}: {model.path}", *_facts(model, found.base)]
+    lines = [f"{found.name}, version {found.version}: {model.path}", *map(in_line, _facts(model, found.base))]
     for row in rows:
         first, *rest = row
         cells = "  ".join(cell.ljust(width) for cell, width in zip((first, *rest[:2]), widths, strict=True))
         lines.append(f"  {cells}  {rest[2]}".rstrip())
     if not rows:
         lines.append("  no signatures: nothing can be called")
-    lines += [f"warning: {warning}" for warning in model.warnings]
+    lines += [f"warning: {in_line(str(warning))}" for warning in model.warnings]
     return "\n".join(lines)
 
 

@@ -17,6 +17,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
+def in_line(text: str) -> str:
+    r"""Returns text that stays within its line: its own ends of lines are written `\n`, too."""
+    return visible(text).replace("\n", "\\n")
+
+
 def cut(text: str, longest: int) -> str:
     """Returns text of at most `longest` characters, with what is left out said."""
     if len(text) <= longest:

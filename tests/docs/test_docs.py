@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import pytest_tfsig
 from pytest_tfsig.checks import checks
 from pytest_tfsig.contract.toml import loads
 from pytest_tfsig.declared import OPTIONS
@@ -161,3 +162,8 @@ def test_it_builds_without_a_warning(tmp_path):
     pages = [page.relative_to(ROOT / "docs").with_suffix(".html") for page in PAGES]
     assert [page for page in pages if not (tmp_path / "site" / page).is_file()] == []
     assert "<!-- reference:" not in (tmp_path / "site" / "reference" / "options.html").read_text()
+
+
+def test_the_reference_of_python_names_everything_that_is_public():
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: pytest_tfsig\.(\w+)$", page, re.MULTILINE)) == set(pytest_tfsig.__all__)

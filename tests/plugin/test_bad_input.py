@@ -84,12 +84,6 @@ def test_one_check_needs_no_list(suite, models, stated):
     suite.run().assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("stated", ["skip=3", "only=[None]"])
-def test_what_is_no_list_of_checks(suite, models, stated):
-    suite.write(f"test_contract = pytest.mark.tfsig_checks({stated})(test_contract)\n", models("classifier"))
-    fails_with(suite.run(), "*tfsig_checks takes lists of check names, such as skip=?'latency'?, not *")
-
-
 @pytest.mark.parametrize(
     ("body", "line"),
     [
@@ -124,6 +118,27 @@ def test_contract(tfsig_check):
     result = suite.run()
     assert result.ret != 0
     result.stdout.fnmatch_lines([line])
+
+
+@pytest.mark.parametrize(
+    ("marker", "line"),
+    [
+        ("tfsig_checks(skip=None)", "*tfsig_checks takes lists of check names, such as skip=[[]'latency'], not None*"),
+        ("tfsig_checks(only=[3])", "*tfsig_checks takes lists of check names, such as skip=[[]'latency'], not [[]3]*"),
+        ("tfsig_checks(['outputs'])", "*tfsig_checks takes only=[[]...] and skip=[[]...], lists of check names*"),
+        ("tfsig_checks(only=['outptus'])", "*there is no check 'outptus'; did you mean 'outputs'?*"),
+        ("tfsig_model('models/digits', name=3)", "*tfsig_model takes one path and, if wanted, name=...*"),
+        ("tfsig_contract(relations=Argmax('a', 'b'))", "*relations: Argmax(* is no list; write *"),
+    ],
+)
+def test_a_marker_of_another_form(suite, models, marker, line):
+    test = "def test_contract(tfsig_check):\n    tfsig_check()\n"
+    suite.write(f"@pytest.mark.{marker}\n{test}", models("classifier"), contract=False)
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([line])
+    assert "Traceback" not in result.stdout.str()
+    assert "targets.py" not in result.stdout.str()
 
 
 def test_a_malformed_contract_file(suite, pytester):
@@ -185,7 +200,7 @@ def test_a_server_that_cannot_start_is_tried_once(suite, pytester, models, monke
     assert (pytester.path / "starts").read_text().count("start") == 3  # of one start: ports may be taken meanwhile
 
 
-def test_a_model_without_signatures(pytester, models):
+def test_a_model_without_signatures(suite, pytester, models):
     base = pytester.mkdir("silent")
     (base / "1").mkdir()
     model = protos.SavedModel.FromString((models("classifier") / "1" / "saved_model.pb").read_bytes())
@@ -193,6 +208,8 @@ def test_a_model_without_signatures(pytester, models):
     (base / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
     result = pytester.runpytest_subprocess("--tfsig-audit", "silent")
     result.stdout.fnmatch_lines(["*silent: the SavedModel has no signatures*model.export*"])
+    suite.write("def test_served(served_model): assert served_model.status()", "silent", contract=False)
+    suite.run("test_model.py").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(

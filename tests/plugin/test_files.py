@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 
+import pytest
+
 from pytest_tfsig.cli import main
 
+TEST = "def test_contract(tfsig_check):\n    tfsig_check()\n"
 FILE = """
 model = "{model}"
 
@@ -103,6 +106,42 @@ def test_ini_options(suite, pytester, models):
     assert suite.run("-k", "outputs").ret == 0
     [entry] = suite.report("out")["results"]
     assert entry["examples"] == 7
+
+
+@pytest.fixture
+def below(pytester, models, monkeypatch):
+    """Has pytest run in a folder below the ini file's, beside which the models are."""
+    (pytester.path / "models").symlink_to(models("classifier").parent)
+    monkeypatch.chdir(pytester.mkdir("below"))
+
+
+@pytest.mark.usefixtures("below")
+def test_paths_of_an_ini_file_are_relative_to_it(suite, pytester):
+    pytester.makeini("[pytest]\ntfsig_audit = models/classifier models/two_heads/1\ntfsig_report = out\n")
+    suite.run("-k", "loads").assert_outcomes(passed=3)
+    assert [model["name"] for model in suite.report("out")["models"]] == ["classifier", "two_heads"]
+
+
+@pytest.mark.usefixtures("below")
+def test_what_the_command_line_says_nothing_for_is_not_taken_from_the_ini_file(suite, pytester):
+    pytester.makeini("[pytest]\ntfsig_model = models/classifier\ntfsig_report = out\n")
+    (pytester.path / "below/test_model.py").write_text(f"import pytest\n{TEST}")
+    result = suite.run("--tfsig-model=", "--tfsig-report=")
+    result.stdout.fnmatch_lines(["*has no model to judge*"])
+    assert not (pytester.path / "out").exists()
+
+
+@pytest.mark.usefixtures("below")
+def test_an_op_library_of_an_ini_file_is_a_file_beside_it_or_a_package(suite, pytester):
+    (pytester.path / "op.so").write_text("no library")
+    pytester.makeini("[pytest]\ntfsig_audit = models/classifier\ntfsig_op_library = op.so\n")
+    result = suite.run("-k", "loads")
+    result.stdout.fnmatch_lines(
+        [f"*--op_library={pytester.path}/op.so: TensorFlow cannot load {pytester.path}/op.so: *"]
+    )
+    pytester.makeini("[pytest]\ntfsig_audit = models/classifier\ntfsig_op_library = no_such_package\n")
+    result = suite.run("-k", "loads")
+    result.stdout.fnmatch_lines(["*--op_library=no_such_package is neither a file nor an installed package*"])
 
 
 def test_under_xdist_results_are_merged(suite, models):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import checks
-from pytest_tfsig.contract import Probabilities, Signature, Tensor
+from pytest_tfsig.contract import Feature, Probabilities, Signature, Tensor
+from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
 from tests.unit.checks.fakes import outcome, refusal, subject
 
 ROWS = {"x": Tensor("float32", ["batch", 3], min=-2, max=2)}
@@ -224,6 +225,23 @@ def test_loads_and_signature_read_what_the_server_says():
     assert checks.run(checks.checks()["loads"], judged).verdict == "fail"
     other = subject(sums, contract(z=Tensor("float64", ["batch"])), spec=judged.spec)
     assert checks.run(checks.checks()["signature"], other).verdict == "fail"
+
+
+def test_signature_tells_of_features_that_the_graph_does_not_parse():
+    parsed = TensorSpec("x", "string", (None,), "x:0", {"age": FeatureSpec("age", "int64", default=(0,))})
+    spec = SignatureSpec("serving_default", "predict", {"x": parsed}, {"y": TensorSpec("y", "float32", (None,), "y:0")})
+    features = {"agee": Feature("int64", [], default=[0]), "age": Feature("float32", [], default=[0])}
+    stated = Signature(
+        inputs={"x": Tensor("string", ["batch"], features=features)}, outputs={"y": Tensor("float32", ["batch"])}
+    )
+    result = outcome("signature", None, stated, spec=spec)
+    assert result.verdict == "fail"
+    assert result.message == (
+        'inputs.x.features.agee: the model does not parse this feature; did you mean "age"? (and 1 more)'
+    )
+    assert result.violation.actual.endswith(
+        "\ninputs.x.features.age: the model parses int64, but the contract states float32."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_tfsig import checks, protos
+from pytest_tfsig.clients.rest_values import array_to_json
 from pytest_tfsig.contract import Feature, Signature, Tensor
 from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
 from tests.unit.checks.fakes import outcome, refusal, spec_of, subject
@@ -55,6 +56,23 @@ def test_an_answer_over_rest_alone_is_a_failure():
     judged.model._answers["grpc"] = lambda inputs: compare(inputs) or careful(inputs)
     result = checks.run(checks.checks()["rejects_invalid"], judged)
     assert "over REST" in result.message
+
+
+def test_what_json_cannot_carry_is_not_sent_over_rest():
+    waves = Signature(
+        inputs={"wave": Tensor("complex64", ["batch"]), "gain": Tensor("float32", ["batch"])}, outputs=CONTRACT.outputs
+    )
+    judged = subject(lambda inputs: {"y": inputs["gain"]}, waves, over_rest=careless)
+    predict = judged.model.predict
+
+    def encoded(inputs, *, transport="grpc", **options):
+        if transport == "rest":  # as the client does, before anybody is asked
+            assert [array_to_json(name, np.asarray(value)) for name, value in inputs.items()]
+        return predict(inputs, transport=transport, **options)
+
+    judged.model.predict = encoded
+    result = checks.run(checks.checks()["rejects_invalid"], judged)
+    assert result.verdict == "pass", result.message
 
 
 def test_inputs_with_defaults_may_be_missing():

@@ -173,17 +173,15 @@ def test_concurrent_repeats_what_a_busy_server_turns_away():
 def test_concurrent_does_not_pass_for_a_server_that_is_busy_for_ever(code, monkeypatch):
     monkeypatch.setattr(subjects, "_DYING_SECONDS", 0.0)
     monkeypatch.setattr(concurrent, "_PATIENCE", 3)
-    slots = threading.Semaphore(1)
-    alone = threading.main_thread()
 
     def crowded(inputs):
-        if threading.current_thread() is not alone and not slots.acquire(blocking=False):
+        if threading.current_thread() is not threading.main_thread():
             raise refusal(code, "Server Threadpool Exhausted")
         return scores(inputs)
 
     result = outcome("concurrent", crowded, ROWS, settings={"max_examples": 20})
     assert result.verdict == "error"
-    assert f"could not be judged: gRPC {code}: Server Threadpool Exhausted" in result.message
+    assert "not judged: a busy server turned all requests from" in result.message
 
 
 def test_concurrent_needs_a_number_of_threads():

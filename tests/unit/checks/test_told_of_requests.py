@@ -18,7 +18,6 @@ from pytest_tfsig.checks.concurrent import _Crowd, _threads
 from pytest_tfsig.checks.loads import refused
 from pytest_tfsig.checks.transports_agree import _Budget
 from pytest_tfsig.checks.violation import Violation
-from pytest_tfsig.clients import ServingError
 from pytest_tfsig.clients.error import UNREADABLE
 from pytest_tfsig.contract import Feature, PermutationInvariant, Signature, Tensor
 from pytest_tfsig.errors import ModelLoadError
@@ -304,9 +303,8 @@ def test_what_a_busy_server_turns_away_is_repeated_for_a_while(code, monkeypatch
     assert slept == pytest.approx([0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.2, 0.2])
 
 
-def test_a_server_that_is_always_busy_is_no_fault_of_the_answers_and_ends_the_asking(monkeypatch):
-    slept = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+def test_a_server_that_is_always_busy_is_no_fault(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     made = crowd(sums)
 
     def busy(_):
@@ -314,10 +312,8 @@ def test_a_server_that_is_always_busy_is_no_fault_of_the_answers_and_ends_the_as
 
     made.subject.model._answers["grpc"] = busy
     found = []
-    with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED"):
-        made._ask(0, found)
+    assert made._ask(0, found) == 60
     assert found == []
-    assert len(slept) == 60
 
 
 def test_what_was_turned_away_is_counted_and_told():
