@@ -64,7 +64,7 @@ def built() -> DockerImage:
     Raises:
         ServerError: There is no engine.
     """
-    client = engine.connect(10)
+    client = engine.connect()
     try:
         client.images.build(fileobj=io.BytesIO(_dockerfile().encode()), tag=TAG, rm=True)
     finally:

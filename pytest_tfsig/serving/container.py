@@ -95,11 +95,11 @@ class ContainerRunner:
         except engine.FAILURES as error:
             # The engine of another machine behind a local socket, as where pytest itself runs in a container.
             if copied or "bind source path does not exist" not in str(error):
-                raise ServerError(f"A container of {self._image} cannot be started: {engine.short(error)}.") from error
+                raise self._not_started(error) from error
         try:
             return self._run(folder, limit, timeout, copied=True)
         except engine.FAILURES as error:
-            raise ServerError(f"A container of {self._image} cannot be started: {engine.short(error)}.") from error
+            raise self._not_started(error) from error
 
     def alive(self, instance: Instance) -> bool:
         """Whether the container runs."""
@@ -132,6 +132,10 @@ class ContainerRunner:
         """
         if folder.asked.exists():
             engine.remove_labelled(folder.path.name)
+
+    def _not_started(self, error: Exception) -> ServerError:
+        words = engine.short(error)
+        return ServerError(f"A container of {self._image} cannot be started: {words}.{engine.advice(words)}")
 
     def _run(self, folder: Folder, limit: int, timeout: float, *, copied: bool) -> Instance:
         from docker.types import LogConfig
@@ -184,8 +188,9 @@ def _await(reach: Reach, container: Any, timeout: float, *, copied: bool) -> Ins
     while True:
         container.reload()
         if container.status not in ("created", "running"):
+            log = _log(container)
             raise ServerError(
-                f"The server's container ended at once ({_ending(container)}). Its log:\n{_log(container)}"
+                f"The server's container ended at once ({_ending(container)}).{engine.advice(log)} Its log:\n{log}"
             )
         instance = _published(reach, container, copied=copied) if container.status == "running" else None
         if instance is not None and listens(instance):

@@ -20,6 +20,7 @@ from pytest_tfsig.serving.availability import engine_address, why_no_connection
 
 __all__ = [
     "LABEL",
+    "advice",
     "client_options",
     "connect",
     "full_name",
@@ -38,16 +39,17 @@ _LOOK_SECONDS = 4
 # A removal includes the end of what runs in the container.
 _ANSWER_SECONDS = 20
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
+_OTHER_PROCESSOR = (
+    "it is not built for this machine's processor: use the embedded server, or an image that is; to have it emulated, "
+    "as Docker Desktop can, pull it beforehand with `docker pull --platform`"
+)
 # What engines and registries say (in lower case), and what to do about it; the first that fits counts.
 _PULL_PROBLEMS = (
     (
         ("toomanyrequests", "rate limit"),
         "its registry limits pulls: log in with `docker login`, or name a mirror's image with --tfsig-image",
     ),
-    (
-        ("no matching manifest", "no match for platform"),
-        "it is not built for this machine's processor: use the embedded server, or an image that is",
-    ),
+    (("no matching manifest", "no match for platform"), _OTHER_PROCESSOR),
     (
         ("unauthorized", "denied", "authentication required"),
         "its registry refuses: check the name, or log in with `docker login`",
@@ -153,9 +155,8 @@ def why_not(image: str) -> str | None:
     try:
         if _has(client, image):
             return None
-        platform = f"linux/{client.version()['Arch']}"
-        data = client.images.get_registry_data(image)
-        return None if data.has_platform(platform) else f"image {image} is not built for {platform}"
+        arch = client.version()["Arch"]
+        return None if _is_built_for(arch, client, image) else f"image {image} is not built for linux/{arch}"
     except FAILURES as error:
         return f"image {image} is not here, and {_explained(error)}"
     finally:
@@ -226,10 +227,21 @@ def _has(client: Any, image: str) -> bool:
     return True
 
 
+def _is_built_for(arch: str, client: Any, image: str) -> bool:
+    # Registries name a variant of some processors, arm64/v8, which docker's own comparison does not overlook.
+    platforms = client.images.get_registry_data(image).attrs["Platforms"]
+    return any((one["os"], one["architecture"]) == ("linux", arch) for one in platforms)
+
+
 def _explained(error: Exception) -> str:
     text = str(error).lower()
     known = (advice for words, advice in _PULL_PROBLEMS if any(word in text for word in words))
     return next(known, short(error))
+
+
+def advice(words: str) -> str:
+    """Return what to do where words say that a program does not start, as a sentence behind a blank; else nothing."""
+    return f" As to its image, {_OTHER_PROCESSOR}." if "exec format error" in words.lower() else ""
 
 
 def short(error: Exception) -> str:

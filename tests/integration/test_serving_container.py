@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import struct
 import subprocess
 
 import numpy as np
@@ -131,6 +133,25 @@ def test_auto_goes_on_when_the_container_does_not_start(docker_image, models):
         server.add("half_plus_two", 1, models("half_plus_two") / "1")
     finally:
         server.stop()
+
+
+def test_a_program_for_another_processor_says_what_to_do(docker_image, tmp_path):
+    """As an image is that was built for one alone: engines pull it on any machine."""
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    program = tmp_path / "program"
+    program.write_bytes(ident + struct.pack("<HHI", 2, 0xFFFE, 1) + bytes(40))
+    program.chmod(0o755)
+    tag = f"{docker_image.name}-of-another-processor"
+    client = engine.connect()
+    try:
+        dockerfile = b'FROM scratch\nENTRYPOINT ["/program"]\n'
+        client.images.build(fileobj=io.BytesIO(dockerfile), tag=tag, rm=True)
+        with pytest.raises(ServerError, match="exec format error") as caught:
+            ManagedServer.launch(ContainerRunner(tag, mounts=[(program, "/program")]))
+        assert "not built for this machine's processor: use the embedded server" in str(caught.value)
+    finally:
+        client.images.remove(tag, force=True)
+        client.close()
 
 
 def test_a_killed_container_says_how_it_ended(launched):

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import docker.errors
 import pytest
+from docker.models.images import RegistryData
 
 from pytest_tfsig.errors import ServerError
 from pytest_tfsig.serving import engine
+from pytest_tfsig.serving.protocol import DEFAULT_IMAGE
 from tests.raw_server import raw_server, replies
 
 
@@ -66,7 +68,11 @@ def test_a_pull_that_may_yet_succeed_is_tried_again_and_later_each_time(waits):
         ("dial tcp: lookup registry-1.docker.io: no such host", 4, "load the image beforehand"),
         ("manifest unknown: manifest unknown", 1, "check its name and tag"),
         ("pull access denied for x, repository does not exist", 1, "its registry refuses"),
-        ("no matching manifest for linux/arm64/v8 in the manifest list", 1, "this machine's processor"),
+        (
+            "no matching manifest for linux/arm64/v8 in the manifest list",
+            1,
+            "use the embedded server, or .* `docker pull --platform`",
+        ),
         ("received unexpected HTTP status: 503 Service Unavailable", 4, "its registry fails: try again later"),
         ("midway: unexpected EOF", 4, "unexpected EOF"),
         ("midway: no matching manifest for linux/arm64/v8 in the manifest list", 1, "this machine's processor"),
@@ -78,6 +84,48 @@ def test_a_pull_that_fails_is_explained(problem, tries, match):
     with pytest.raises(ServerError, match=f"Image some/image:1 cannot be pulled: .*{match}"):
         engine.provide_image(client, "some/image:1")
     assert client.pulled == tries
+
+
+class Arm:
+    """A docker client on arm64, whose registry has an image for some platforms."""
+
+    def __init__(self, *platforms):
+        self.images = self
+        self.attrs = {"Platforms": list(platforms)}
+
+    def version(self):
+        return {"Os": "linux", "Arch": "arm64"}
+
+    def get(self, image):
+        raise docker.errors.ImageNotFound(image)
+
+    def get_registry_data(self, image):
+        return RegistryData(image, self.attrs, client=self)
+
+    def close(self):
+        pass
+
+
+AMD64 = {"os": "linux", "architecture": "amd64"}
+
+
+@pytest.mark.parametrize("arm64", [{}, {"variant": "v8"}])
+def test_auto_takes_an_image_that_is_built_for_arm64_too(monkeypatch, arm64):
+    platform = {"os": "linux", "architecture": "arm64", **arm64}
+    monkeypatch.setattr(engine, "connect", lambda _: Arm(AMD64, platform))
+    assert engine.why_not("own/serving:1") is None
+
+
+def test_auto_says_on_arm64_that_the_default_image_is_not_built_for_it(monkeypatch):
+    monkeypatch.setattr(engine, "connect", lambda _: Arm(AMD64))
+    assert engine.why_not(DEFAULT_IMAGE) == f"image {DEFAULT_IMAGE} is not built for linux/arm64"
+
+
+def test_a_program_for_another_processor_is_told_with_what_to_do():
+    advice = engine.advice("exec /usr/bin/tf_serving_entrypoint.sh: exec format error")
+    assert "not built for this machine's processor: use the embedded server" in advice
+    assert "`docker pull --platform`" in advice
+    assert engine.advice("no such file") == ""
 
 
 def test_no_engine_is_one_sentence(monkeypatch):
