@@ -133,7 +133,21 @@ def of_file(file: Path, options: Options) -> Target:
         raise ContractError(
             f'{file}: no model to judge; say model = "path/of/the/SavedModel", or pass --tfsig-model PATH'
         )
+    if options.model is None and not options.is_remote:
+        _refuse_relative_to_here(Path(model), file)
     return Target(model, contract, source=file.name, file=file)
+
+
+def _refuse_relative_to_here(model: Path, file: Path) -> None:
+    """Raises ContractError for a model that lies where the current directory and not the file would have it."""
+    if model.exists() or not model.is_relative_to(file.parent):
+        return
+    stated = model.relative_to(file.parent)
+    if stated.exists():
+        meant = os.path.relpath(stated, file.parent)
+        raise ContractError(
+            f'{_as_typed(file)}: model = "{stated}" is relative to this file, and not there; say model = "{meant}"'
+        )
 
 
 def of_item(node: pytest.Item, options: Options, rootpath: Path) -> Target:

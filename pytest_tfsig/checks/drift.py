@@ -66,10 +66,15 @@ def drift(subject: Subject, *, max: float | None = None, flips: float | None = N
         return Outcome("error", "not judged: no request was answered by both; see the check outputs")
     if not pair.tallies:
         return Outcome("error", "not judged: the two versions have no output in common; see the check compatible")
-    details = {"outputs": {name: tally.as_dict() for name, tally in pair.tallies.items()}, "refused": pair.refused}
+    details: dict[str, Any] = {
+        "outputs": {name: tally.as_dict() for name, tally in pair.tallies.items()},
+        "refused": pair.refused,
+    }
     broken = pair.broken(max, flips)
     if broken is None:
         message = f"{pair.summary()} ({pair.answered} requests)"
+        if max is None and flips is None:
+            details["note"] = f"reported, for the contract states no bound: {message}"
         return Outcome("pass", message, explored.examples_run, details=details)
     found = failed(pair.violation(broken, max, flips), explored.examples_run)
     return Outcome(found.verdict, found.message, found.examples, found.violation, details)

@@ -75,11 +75,9 @@ def _names(subject: Subject, inputs: Mapping[str, Any]) -> Iterator[Malformed]:
         if name not in subject.spec.defaults:
             yield Malformed(f"input {name!r} is missing", others)
         yield Malformed(f"input {name!r} is called {_unused(name, inputs)!r}", {**others, _unused(name, inputs): array})
-    if inputs:
-        name, array = next(iter(inputs.items()))
-        yield Malformed(
-            f"there is an extra input {_unused('extra', inputs)!r}", {**inputs, _unused("extra", inputs): array}
-        )
+    extra = _unused("extra", inputs)
+    array = next(iter(inputs.values()), np.zeros(1, np.float32))
+    yield Malformed(f"there is an extra input {extra!r}", {**inputs, extra: array})
 
 
 def _dtypes(name: str, array: NDArray[Any], inputs: Mapping[str, Any]) -> Iterator[Malformed]:

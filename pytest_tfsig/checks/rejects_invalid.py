@@ -84,7 +84,7 @@ def _answered(subject: Subject) -> Mapping[str, Any] | Outcome:
     refusal: ServingError | None = None
     for case in itertools.islice(corner_cases(subject.signature), _MOST_TRIED):
         observation = subject.observe(case.inputs)
-        if observation.error is None and _size(case.inputs):
+        if observation.error is None and (not case.inputs or _size(case.inputs)):
             return case.inputs
         refusal = refusal or observation.error
     return unanswered(refusal)

@@ -154,7 +154,7 @@ def _argmax(relation: Argmax, answer: Answer, narrow: float) -> bool:
             f"output {relation.output!r} is not the index of the largest value of {relation.of!r} "
             f"at {index_text(where)}",
             expected=f"{int(np.argmax(row))}, whose value is {row.max():.9g}",
-            actual=f"{np.atleast_1d(places)[where]:g} for {relation.of} = {array_text(row)}",
+            actual=f"{np.atleast_1d(places)[where]:g} for {relation.of} = {array_text(row.astype(of.dtype))}",
             advice="The class ids and the scores are in another order, or the index was taken along another axis.",
         )
     return True

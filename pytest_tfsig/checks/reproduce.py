@@ -51,6 +51,8 @@ def reproduction(subject: Subject, inputs: Mapping[str, Any] | None, rows: Seque
 
 def _curl(subject: Subject, inputs: Mapping[str, Any]) -> str:
     method = subject.signature.method
+    if not inputs:
+        return ""  # REST answers for no signature without inputs
     document: dict[str, Any] = {"signature_name": subject.signature.name}
     try:
         if method == "predict":

@@ -99,6 +99,8 @@ def _why_not(subject: Subject) -> str:
         return "the server has no REST API (for a remote one, give --tfsig-rest HOST:PORT)"
     if subject.signature.method != "predict":
         return ""
+    if not subject.signature.inputs:
+        return "REST answers for no signature without inputs"
     for kind, declared in (("input", subject.spec.inputs), ("output", subject.spec.outputs)):
         for name, tensor in declared.items():
             if tensor.dtype not in _CARRIED:

@@ -22,6 +22,8 @@ _EACH: Final = 3
 """How often every one of them must have been seen."""
 _ENOUGH: Final = 20
 """Answers below which nothing but comments is suggested."""
+_SATURATED: Final = 0.999
+"""The part of its range that an output must have used up to be taken for a sigmoid's or a tanh's."""
 _AS_JUDGED: Final = 100
 """Inputs that a run of pytest draws: what held for fewer may not hold there."""
 
@@ -134,9 +136,10 @@ class Answers:
         span = f"from {self.low:g} to {self.high:g} {seen}"
         inexact = isinstance(self.low, float)
         for low, high, looks in ((0.0, 1.0, "a sigmoid"), (-1.0, 1.0, "a tanh")):
-            # A range that is nearly used up is its output's own; a small part of it is chance.
+            # A range that is used up and never left is its output's own: both ends are met where a function saturates.
+            # To come near to them, a sum of a few such outputs is enough.
             if inexact and self.count >= _ENOUGH and low <= self.low and self.high <= high:
-                if self.high - self.low >= 0.9 * (high - low):
+                if self.high - self.low >= _SATURATED * (high - low):
                     return replace(self.tensor, min=low, max=high), [f"{span}: as {looks} is"]
                 break
         return self.tensor, [span, f"min = {self.low:g}, max = {self.high:g} would hold for these alone"]

@@ -27,8 +27,9 @@ Path = tuple[str, ...]
 _TIMED: Final = 50
 _WARM: Final = 5
 _GENEROUS: Final = 10
-_LEAST_BUDGET: Final = 0.02
-"""Seconds: below it, a budget would judge the machine."""
+_LEAST_BUDGET: Final = 0.1
+"""Seconds: below it, a budget would judge the machine. Where others load it, a sound model of a millisecond meets waits
+of tens of milliseconds for a CPU."""
 _DOUBTED: Final = ("deterministic", "batch_invariant", "transports_agree", "concurrent")
 """Checks that hold of most models; one that is seen not to is switched off, and the file says so."""
 

@@ -13,6 +13,7 @@ from pytest_tfsig.contract.keys import dotted
 from pytest_tfsig.contract.relations import kind_of
 from pytest_tfsig.contract.tensor import Tensor, has_default_tolerance
 from pytest_tfsig.errors import ContractError
+from pytest_tfsig.savedmodel.dtypes import INTEGER_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,11 +28,6 @@ _HEADER: Final = """\
 # What callers of this model may rely on. pytest proves it against the model as it is served.
 # Shapes: a number is that size, a name is one size wherever it appears, "?" is any size; without a shape, any rank.
 """
-_HINTS: Final = {
-    "number": "# min = 0.0, max = 1.0 or values = [...] say what callers send or get.",
-    "string": '# encoding = "utf-8", image = "png" or values = [...] say what the bytes are.',
-    "output": "# min, max or values say what callers get; probabilities = true: in [0, 1] and summing to 1.",
-}
 _LATENCY_HINT: Final = '# p99 = "25ms"   # or p50, p90, p95, "p99.9", mean, first_request, error_rate'
 
 
@@ -106,7 +102,7 @@ def _tensor(path: tuple[str, ...], tensor: Tensor, side: str, remark: str | None
         keys["values"] = [_Toml(_bytes(value, tensor.encoding)) for value in tensor.values if isinstance(value, bytes)]
     if tensor.probabilities is not None and not isinstance(tensor.probabilities, bool):
         keys["probabilities"] = _probabilities(tensor.probabilities, tensor.dtype)
-    hint = _HINTS["string" if tensor.dtype == "string" else "output" if side == "outputs" else "number"]
+    hint = _hint(tensor.dtype, side)
     is_bare = not keys.keys() - {"dtype", "shape"} and tensor.features is None
     if remark is not None:
         hint = "\n".join(_comment(remark))
@@ -115,6 +111,21 @@ def _tensor(path: tuple[str, ...], tensor: Tensor, side: str, remark: str | None
         yield f"[{_header((*path, 'features'))}]"
     for name, feature in (tensor.features or {}).items():
         yield from _table((*path, "features", name), _feature(feature))
+
+
+def _hint(dtype: str | None, side: str) -> str | None:
+    """Return which keys would say more of a tensor of this dtype; a boolean has no more to say."""
+    is_output = side == "outputs"
+    if dtype == "bool":
+        return None
+    if dtype == "string":
+        image = "" if is_output else ', image = "png"'
+        return f'# encoding = "utf-8"{image} or values = [...] say what the bytes are.'
+    if dtype in INTEGER_RANGES:
+        return f"# min = 0, max = 9 or values = [...] say what callers {'get' if is_output else 'send'}."
+    if is_output:
+        return "# min, max or values say what callers get; probabilities = true: in [0, 1] and summing to 1."
+    return "# min = 0.0, max = 1.0 or values = [...] say what callers send."
 
 
 def _probabilities(rule: ProbabilityRule, dtype: str | None) -> bool | dict[str, Any]:

@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_tfsig.contract.compatibility import Finding, Ignore, Level, Sifted, are_related, compatibility, sift
+from pytest_tfsig.contract.compatibility import (
+    ALL_WIRES,
+    RULES,
+    Finding,
+    Ignore,
+    Level,
+    Sifted,
+    are_related,
+    compatibility,
+    sift,
+)
 from pytest_tfsig.contract.compatibility.wording import concerns, where
 from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.reports.visible import in_line
 from pytest_tfsig.reports.workflow import command
-from pytest_tfsig.savedmodel import digest, read, resolve
+from pytest_tfsig.savedmodel import VARIABLES_NOT_RESTORED, digest, read, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +42,7 @@ class Version:
         version: Its number.
         sha256: Of its files.
         signatures: What it declares.
+        unanswered: Why signatures fail every request, as far as the files tell, by their names.
     """
 
     path: str
@@ -39,6 +50,7 @@ class Version:
     version: int
     sha256: str
     signatures: Mapping[str, SignatureSpec] = field(repr=False)
+    unanswered: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"
@@ -82,16 +94,25 @@ def compare(old: str, new: str, ignores: Sequence[Ignore] = (), today: date | No
             f"{old} and {new} have no signature, input or output in common: these are two models, not two versions "
             "of one; check both paths."
         )
-    findings = compatibility(before.signatures, after.signatures)
+    findings = [*compatibility(before.signatures, after.signatures), *_unanswered(before, after)]
     return Diff(before, after, sift(findings, ignores, today or datetime.now(tz=UTC).date()))
+
+
+def _unanswered(old: Version, new: Version) -> Iterator[Finding]:
+    """Yields what breaks callers though no signature tells: a model that was saved so that each request fails."""
+    rule = RULES[VARIABLES_NOT_RESTORED]
+    for name, message in new.unanswered.items():
+        if name in old.signatures and name not in old.unanswered:
+            yield Finding(rule.id, rule.level, name, "signature", "", ALL_WIRES, message)
 
 
 def _version(path: str) -> Version:
     found = resolve(path)
-    signatures = read(found.directory).signatures
-    if not signatures:
+    model = read(found.directory)
+    if not model.signatures:
         raise SavedModelError(f"{path}: the SavedModel has no signatures, so it has no callers; export it with some.")
-    return Version(path, found.name, found.version, digest(found.directory), signatures)
+    unanswered = {entry.signature: str(entry) for entry in model.warnings if entry.id == VARIABLES_NOT_RESTORED}
+    return Version(path, found.name, found.version, digest(found.directory), model.signatures, unanswered)
 
 
 def as_text(diff: Diff) -> str:

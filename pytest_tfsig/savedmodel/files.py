@@ -237,8 +237,8 @@ def _existing_directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
-_EXPORT: Final = "model.export(directory), or with tf.saved_model.save() what is a tf.Module and no Keras model"
-"""Who saves a Keras model with tf.saved_model.save() writes what loads and fails every request."""
+_EXPORT: Final = "model.export(directory), or with tf.saved_model.save() where no Keras model is in it"
+"""Who saves a Keras 3 model with tf.saved_model.save() writes what loads and fails every request."""
 _OTHER_FORMATS: Final = {
     ".keras": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",
     ".h5": "load it with Keras, keras.saving.load_model(path), and write model.export(directory).",

@@ -31,6 +31,9 @@ _INTERNAL_PREFIX: Final = "__saved_model"
 _WARMUP: Final = Path("assets.extra", "tf_serving_warmup_requests")
 _METHODS: Final = frozenset({"predict", "classify", "regress"})
 
+VARIABLES_NOT_RESTORED: Final = "variables-not-restored"
+"""The id of the warning of a signature that fails every request."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelWarning:
@@ -176,7 +179,7 @@ def _warnings(meta_graph: Any, graph: Graph, signatures: dict[str, SignatureSpec
 
 def _could_not_find(signature: str, variables: list[str]) -> ModelWarning:
     return ModelWarning(
-        "variables-not-restored",
+        VARIABLES_NOT_RESTORED,
         signature,
         f'signature "{signature}" reads {len(variables)} variable{"s" * (len(variables) != 1)} that nothing restores '
         f"({', '.join(variables[:3])}{', …' if len(variables) > 3 else ''}): when served, every request fails with "  # noqa: PLR2004 - three names show the kind

@@ -167,7 +167,8 @@ def plan(signature: Signature) -> Plan:
     Raises:
         StrategyError: An input's dtype is not known, it can hold nothing, or a user's own strategy cannot be used.
     """
-    if not signature.inputs:
+    # A signature that answers without being asked anything (labels, a version) is sent nothing.
+    if not signature.inputs and (signature.method != "predict" or not signature.outputs):
         raise StrategyError(
             f"signature {signature.name} states no inputs; state them, or complete the contract from the SavedModel."
         )

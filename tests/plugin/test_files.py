@@ -36,6 +36,16 @@ def test_a_contract_file_is_collected(suite, pytester, models):
     result.stdout.no_fnmatch_line("*serving_default-deterministic*")
 
 
+def test_a_model_that_lies_beside_the_current_directory_and_not_the_file_is_told(suite, pytester, models):
+    shutil.copytree(models("classifier"), pytester.path / "released" / "classifier")
+    (pytester.mkdir("contracts") / "c.tfsig.toml").write_text(FILE.format(model="released/classifier"))
+    result = suite.run()
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(
+        ['contracts/c.tfsig.toml: model = "released/classifier" is relative*say model = "../released/classifier"']
+    )
+
+
 def test_a_contract_file_can_be_named_by_a_marker(suite, pytester, models):
     pytester.makefile(".tfsig.toml", classifier=FILE.format(model=models("classifier")))
     suite.write(

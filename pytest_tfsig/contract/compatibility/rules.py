@@ -97,6 +97,7 @@ RULES: Final = {
             "A signature is gone; requests that name it, or rely on it as the default, fail.",
         ),
         Rule("signature-added", _INFO, "A signature is new."),
+        Rule("variables-not-restored", _ERROR, "A signature reads variables that nothing restores; all requests fail."),
         Rule(
             "method-changed", _ERROR, "A classify or regress signature has another method; Classify or Regress fails."
         ),

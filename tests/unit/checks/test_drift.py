@@ -54,6 +54,14 @@ def test_answers_that_are_alike_pass_and_say_so():
     assert (judged.model.requests, beside.requests) == (100, 100)
 
 
+@pytest.mark.parametrize("bound", [{}, {"max": 1.0}, {"flips": 0.5}])
+def test_what_no_bound_holds_is_noted_where_verdicts_are_read(bound):
+    outcome, *_ = pair(shifted(0.5), shifted(0), **bound)
+    assert outcome.verdict == "pass"
+    noted = "reported, for the contract states no bound: y differs by 0.5 at most, 0.5 typically (100 requests)"
+    assert outcome.details.get("note") == (None if bound else noted)
+
+
 @pytest.mark.parametrize(("bound", "verdict"), [(None, "pass"), (0.5, "pass"), (0.49, "fail"), (0.0, "fail")])
 def test_the_bound_on_numbers_is_met_by_what_equals_it(bound, verdict):
     halves = answers(lambda x: np.zeros(len(x)))

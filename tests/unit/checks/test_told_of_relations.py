@@ -63,8 +63,8 @@ def test_an_argmax_along_an_axis_that_the_answer_lacks(of, axis, shape):
     ("index", "of", "axis", "told"),
     [
         ([0], [[0.25, 0.75]], -1, ("1, whose value is 0.75", "0 for p = float64 [2] [0.25, 0.75]", "[0]")),
-        ([1, 1], [[0, 9], [8, 1]], -1, ("0, whose value is 8", "1 for p = float64 [2] [8., 1.]", "[1]")),
-        ([0, 0], [[9, 1], [8, 2]], -2, ("1, whose value is 2", "0 for p = float64 [2] [1., 2.]", "[1]")),
+        ([1, 1], [[0, 9], [8, 1]], -1, ("0, whose value is 8", "1 for p = int64 [2] [8, 1]", "[1]")),
+        ([0, 0], [[9, 1], [8, 2]], -2, ("1, whose value is 2", "0 for p = int64 [2] [1, 2]", "[1]")),
         (0, [0.25, 0.75], -1, ("1, whose value is 0.75", "0 for p = float64 [2] [0.25, 0.75]", "[0]")),
         ([2], [[0.25, 0.75]], -1, ("1, whose value is 0.75", "2 for p = float64 [2] [0.25, 0.75]", "[0]")),
         ([-1], [[0.25, 0.75]], -1, ("1, whose value is 0.75", "-1 for p = float64 [2] [0.25, 0.75]", "[0]")),

@@ -49,6 +49,8 @@ def test_one_answer_that_does_not_sum_to_one_is_enough():
         (np.linspace(0, 1, 50), (0.0, 1.0)),
         (np.linspace(-1, 1, 50), (-1.0, 1.0)),
         (np.linspace(0.2, 0.4, 50), (None, None)),
+        (np.linspace(-0.893, 0.962, 50), (None, None)),  # a sum that comes near to both ends goes beyond them, too
+        (np.linspace(0.0004, 0.9998, 50), (0.0, 1.0)),
         (np.linspace(-5, 90, 50), (None, None)),
     ],
 )

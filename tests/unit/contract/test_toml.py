@@ -373,6 +373,17 @@ def test_hints_are_contracts_once_their_mark_is_removed():
     assert signature.latency == (LatencyBudget("p99", 0.025),)
 
 
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "uint8", "string", "bool"])
+def test_hints_name_keys_that_the_tensor_may_have(dtype, side):
+    sides = {"inputs": {}, "outputs": {}} | {side: {"x": Tensor(dtype, ["batch"])}}
+    bare = contract.dumps(Contract({"s": Signature("s", **sides)}))
+    hints = [line for line in bare.splitlines() if line.startswith("# ") and " say what " in line]
+    assert len(hints) == (dtype != "bool")
+    for key, value in re.findall(r"(\w+) = (\w[\w.]*|\"[^\"]*\")", "".join(hints)):
+        contract.loads(f'[signatures.s.{side}.x]\ndtype = "{dtype}"\nshape = ["batch"]\n{key} = {value}')
+
+
 def test_a_python_strategy_cannot_be_written():
     stated = Contract({"s": Signature("s", {"x": Tensor("float32", strategy=st.just(1))}, {})})
     with pytest.raises(ContractError, match=r"signatures\.s\.inputs\.x: its strategy is a Python object"):

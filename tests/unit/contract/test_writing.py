@@ -90,7 +90,7 @@ shape = ["batch"]
 [signatures.serving_default.inputs.open]
 dtype = "int32"
 shape = ["batch", "?"]
-# min = 0.0, max = 1.0 or values = [...] say what callers send or get.
+# min = 0, max = 9 or values = [...] say what callers send.
 
 [signatures.serving_default.inputs.texts]
 dtype = "string"

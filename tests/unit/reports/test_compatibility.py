@@ -84,6 +84,10 @@ def test_annotations_are_escaped_as_github_wants_them():
         (("classifier", "classifier_renamed"), 1, "ERROR  output-renamed"),
         (("two_heads", "classifier"), 1, "ERROR  signature-removed  logits"),
         (("classifier", "two_heads"), 0, "INFO   signature-added  logits"),
+        (("keras_archive", "keras_saved_wrongly"), 1, "ERROR  variables-not-restored  serving_default: breaks gRPC"),
+        (("keras_saved_wrongly", "keras_archive"), 0, "nothing changed for callers."),
+        (("keras_saved_wrongly", "keras_in_a_module"), 0, "nothing changed for callers."),
+        (("keras_archive", "keras_tracked"), 0, "nothing changed for callers."),
     ],
 )
 def test_exit_codes(models, capsys, versions, code, printed):
