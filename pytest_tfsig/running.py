@@ -69,7 +69,7 @@ class RunningServer:
         with contextlib.suppress(TfsigError):
             self.get()
             self.revive()
-            return self.get().grpc_address
+            return self.get().incarnation
         return ""
 
     def revive(self, *, suspect: bool = False) -> bool:

@@ -110,13 +110,13 @@ class _Rehearsal:
 
     def judged(self, bound: float | None) -> Outcome:
         """Swaps once, and judges that; `disturbed` says whether another process may have had a hand in it."""
-        address = self._server.grpc_address
+        before = self._server.incarnation
         try:
             return self._swapped(bound)
         finally:
             with contextlib.suppress(ServerError):
                 died = self._server.revive()
-                changed = died or self._server.grpc_address != address
+                changed = died or self._server.incarnation != before
                 self.disturbed = self._subject.settings.under_xdist and changed
                 self._server.remove(self._name)
 

@@ -37,6 +37,7 @@ class Control:
         self._base_path = base_path
         self._timeout = timeout
         self._client: GrpcClient | None = None
+        self._incarnation = ""
 
     def close(self) -> None:
         """Close the connection; the next use makes another."""
@@ -115,7 +116,8 @@ class Control:
     def _connected(self, instance: Instance) -> GrpcClient:
         from pytest_tfsig.clients import GrpcClient
 
-        if self._client is None or self._client.address != instance.grpc:
+        # Not by its address: a client of a former server there waits before it tries again.
+        if self._client is None or self._incarnation != instance.incarnation:
             self.close()
-            self._client = GrpcClient(instance.grpc, direct=True)
+            self._client, self._incarnation = GrpcClient(instance.grpc, direct=True), instance.incarnation
         return self._client

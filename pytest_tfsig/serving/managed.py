@@ -114,6 +114,11 @@ class ManagedServer:
         return self._instance().rest
 
     @property
+    def incarnation(self) -> str:
+        """Which start of the server this is."""
+        return self._instance().incarnation
+
+    @property
     def description(self) -> str:
         """What serves, and where."""
         _, instance = self._folder.read()

@@ -33,6 +33,10 @@ class Server(Protocol):
         """`http://HOST:PORT` of the REST API; None where there is none."""
 
     @property
+    def incarnation(self) -> str:
+        """Which start of the server this is: another one after a restart, be it at the same address."""
+
+    @property
     def credentials(self) -> Credentials | None:
         """What a client must show; None: nothing."""
 
@@ -122,6 +126,11 @@ class Instance:
     container: str | None = None
     copied: bool = False
     capacity: int | None = None
+
+    @property
+    def incarnation(self) -> str:
+        """What tells it from any other, also from a former one at its address."""
+        return f"{self.grpc} {self.container or self.process}"
 
 
 class Runner(Protocol):

@@ -51,6 +51,8 @@ class RemoteServer:
         self.grpc_address = address
         scheme = "https" if self.credentials.tls else "http"
         self.rest_url = None if rest is None else f"{scheme}://{rest}"
+        # Nobody here starts it again.
+        self.incarnation = address
         self._timeout = timeout
         problem = self._problem()
         if problem is not None:

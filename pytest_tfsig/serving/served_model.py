@@ -47,6 +47,7 @@ class ServedModel:
         self._timeout = timeout
         self._grpc: GrpcClient | None = None
         self._rest: RestClient | None = None
+        self._incarnation = ""
 
     def __repr__(self) -> str:
         return f"ServedModel({self.name!r}, server={self.server.description!r})"
@@ -73,12 +74,10 @@ class ServedModel:
         """The gRPC client; a new one when the server was restarted."""
         from pytest_tfsig.clients import GrpcClient
 
-        address = self.grpc_address
-        if self._grpc is None or self._grpc.address != address:
-            if self._grpc is not None:
-                self._grpc.close()
+        self._leave_former()
+        if self._grpc is None:
             self._grpc = GrpcClient(
-                address,
+                self.grpc_address,
                 credentials=self.server.credentials,
                 timeout=self._timeout,
                 direct=self.server.kind != "remote",
@@ -97,9 +96,8 @@ class ServedModel:
         url = self.rest_url
         if url is None:
             raise ServerError(f'{self.server.description} has no REST API: give its address, or use transport="grpc".')
-        if self._rest is None or self._rest.url != url:
-            if self._rest is not None:
-                self._rest.close()
+        self._leave_former()
+        if self._rest is None:
             self._rest = RestClient(url, credentials=self.server.credentials, timeout=self._timeout)
         return self._rest
 
@@ -245,6 +243,13 @@ class ServedModel:
             if client is not None:
                 client.close()
         self._grpc = self._rest = None
+
+    def _leave_former(self) -> None:
+        """Drop the clients of a server that was started again since: they wait before they try an address again."""
+        incarnation = self.server.incarnation
+        if self._incarnation != incarnation:
+            self.close()
+            self._incarnation = incarnation
 
     def _client(self, transport: Transport) -> GrpcClient | RestClient:
         if transport not in ("grpc", "rest"):

@@ -31,7 +31,7 @@ class Server:
     def __init__(self):
         self.served = {"fake": {2}}
         self.labels = {}
-        self.grpc_address = "here:1"
+        self.incarnation = "here:1"
         self.dead = False
         self.calls = []
         self.random = itertools.count()

@@ -38,6 +38,7 @@ def fake():
 def server_of(fake, *, rest=True):
     return SimpleNamespace(
         grpc_address=fake.grpc_address,
+        incarnation="1",
         rest_url=fake.rest_url if rest else None,
         credentials=None,
         kind="embedded",
@@ -57,6 +58,15 @@ def test_both_transports_use_the_declared_dtypes(fake, model):
     fake.rest_answers["/v1/models/m:predict"] = (200, b'{"outputs": [1]}')
     for transport in ("grpc", "rest"):
         assert model.predict({"x": [1]}, transport=transport)["x"].dtype == "int64"
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_server_that_was_started_again_at_its_old_address_is_asked_by_a_new_client(model, transport):
+    before = getattr(model, transport)
+    assert getattr(model, transport) is before
+    model.server.incarnation = "2"
+    assert getattr(model, transport) is not before
+    assert getattr(model, transport) is getattr(model, transport)
 
 
 def test_a_handle_on_one_version_asks_for_that_one(fake):
@@ -97,7 +107,7 @@ def test_a_restarted_server_is_found_again(model):
     model.predict({"x": [1]})
     with FakeServer() as second:
         second.grpc_answers["Predict"] = echo
-        model.server.grpc_address = second.grpc_address
+        model.server.grpc_address, model.server.incarnation = second.grpc_address, "2"
         model.server.rest_url = second.rest_url
         model.predict({"x": [1]})
         assert second.requests
@@ -125,7 +135,9 @@ def test_the_official_stub_works_without_the_tensorflow_package(fake):
 import sys
 from types import SimpleNamespace
 from pytest_tfsig.serving import ServedModel
-server = SimpleNamespace(kind="remote", grpc_address={fake.grpc_address!r}, rest_url=None, credentials=None)
+server = SimpleNamespace(
+    kind="remote", grpc_address={fake.grpc_address!r}, incarnation="1", rest_url=None, credentials=None
+)
 model = ServedModel(server, "m", signatures={{}})
 stub = model.stub()
 from tensorflow_serving.apis import predict_pb2
