@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfsig.cli import diff, explain, init, record, serve, show, verify_blessing, warmup
 from pytest_tfsig.cli.output import say
@@ -49,8 +49,19 @@ def _unmet() -> str | None:
     return requirements.unmet()
 
 
+class _Version(argparse.Action):
+    """Says which version is installed; looked up only then, unlike that of argparse's own action."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        say(f"pytest-tfsig {version('pytest-tfsig')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfsig", description="Contracts of TensorFlow models as they are served.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print which version is installed")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
