@@ -1,4 +1,4 @@
-"""A deadline for an HTTP answer as a whole: one that sends a byte now and then would else never end."""
+"""Connections over HTTP: a deadline for an answer as a whole, and word of one that was closed while it was kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["pool_manager"]
+__all__ = ["StaleConnectionError", "pool_manager"]
 
 # A socket's time-out of 0 would mean not to wait at all.
 _SHORTEST_SECONDS = 0.001
@@ -57,13 +57,38 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Stream(sock, self.fp.detach()))
 
 
+class StaleConnectionError(ConnectionResetError):
+    """The other side had closed a connection that it answered on before: nothing is said of the request."""
+
+
+class _Kept(HTTPConnection):
+    """Tells an end that meets a request on a kept connection, as any server may end one, from no answer at all."""
+
+    _has_answered = False
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override] # as in the class that it extends
+        was_kept = self._has_answered  # a connection that fails is closed at once
+        try:
+            response = super().getresponse()
+        except ConnectionError as error:  # http.client's RemoteDisconnected is one
+            if was_kept:
+                raise StaleConnectionError(str(error)) from error
+            raise
+        self._has_answered = True
+        return response
+
+    def close(self) -> None:
+        super().close()
+        self._has_answered = False
+
+
 @final
-class _Connection(HTTPConnection):
+class _Connection(_Kept):
     response_class = _Response
 
 
 @final
-class _TlsConnection(HTTPSConnection):
+class _TlsConnection(_Kept, HTTPSConnection):
     response_class = _Response
 
 

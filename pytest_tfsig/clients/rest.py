@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from pytest_tfsig import protos
 from pytest_tfsig.clients.answers import Metadata, VersionStatus, metadata_from_proto, statuses_from_proto
 from pytest_tfsig.clients.credentials import SYSTEM_CA, Credentials
-from pytest_tfsig.clients.deadline import pool_manager
+from pytest_tfsig.clients.deadline import StaleConnectionError, pool_manager
 from pytest_tfsig.clients.error import UNREADABLE, ServingError, code_of_http_status
 from pytest_tfsig.clients.examples import as_examples, classification, regression
 from pytest_tfsig.clients.inputs import as_arrays
@@ -88,16 +88,8 @@ class RestClient:
             ServingError: No answer came: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` after the time-out.
         """
         limit = self.timeout if timeout is None else timeout
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
-            answer = self._pool.request(
-                method,
-                self.url + path,
-                body=body,
-                headers=headers,
-                timeout=urllib3.Timeout(total=limit),
-                redirect=False,
-            )
+            answer = self._answered(method, path, body, limit)
         except urllib3.exceptions.NewConnectionError as error:
             # A refused connection counts as a connection time-out to urllib3.
             raise ServingError("UNAVAILABLE", f"no answer from {self.url}: {error}", "rest") from error
@@ -107,6 +99,19 @@ class RestClient:
         except urllib3.exceptions.HTTPError as error:
             raise ServingError("UNAVAILABLE", f"no answer from {self.url}: {error}", "rest") from error
         return RestAnswer(answer.status, answer.headers.get("Content-Type"), answer.data)
+
+    def _answered(self, method: str, path: str, body: bytes | None, limit: float) -> urllib3.BaseHTTPResponse:
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        timeout = urllib3.Timeout(total=limit)
+        while True:
+            try:
+                return self._pool.request(
+                    method, self.url + path, body=body, headers=headers, timeout=timeout, redirect=False
+                )
+            except urllib3.exceptions.ProtocolError as error:
+                # Each such connection is one fewer of those that are kept; on a new one nothing is sent twice.
+                if not isinstance(error.args[-1], StaleConnectionError):
+                    raise
 
     def call(self, path: str, body: bytes | None = None, *, timeout: float | None = None) -> bytes:
         """POST a body (or GET, where it is None) and return the body of the answer.

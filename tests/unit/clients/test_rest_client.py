@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from pytest_tfsig.clients import Credentials, RestClient, ServingError
 from pytest_tfsig.errors import UsageError
 from pytest_tfsig.savedmodel import SignatureSpec, TensorSpec
 from tests.fake_server import FakeServer
+from tests.raw_server import raw_server
 
 SPECS = SignatureSpec(
     "serving_default",
@@ -161,6 +163,38 @@ def test_a_server_that_is_not_there_is_a_typed_error():
     with RestClient("http://127.0.0.1:1", timeout=5) as client, pytest.raises(ServingError) as caught:
         client.status("m")
     assert (caught.value.code, caught.value.http_status) == ("UNAVAILABLE", None)
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_kept_connection_that_its_server_closes_meanwhile_costs_no_request():
+    """As a proxy does after a while, at just the moment at which the next request is on its way."""
+    connections, lock = [], threading.Lock()
+
+    def answers_once(connection, _over):
+        with lock:
+            connections.append(connection)
+        connection.recv(65536)
+        connection.sendall(ANSWER)
+        connection.recv(65536)  # the next request, which is never answered
+
+    with raw_server(answers_once) as address, RestClient(f"http://{address}", timeout=10) as client:
+        assert [client.request("POST", "/x", b"{}").body for _ in range(3)] == [b"{}"] * 3
+    assert len(connections) == 3
+
+
+def test_a_new_connection_that_is_closed_without_an_answer_is_not_tried_again():
+    requests = []
+
+    def answers_never(connection, _over):
+        requests.append(connection.recv(65536))
+
+    with raw_server(answers_never) as address, RestClient(f"http://{address}", timeout=10) as client:
+        with pytest.raises(ServingError) as caught:
+            client.request("POST", "/x", b"{}")
+        assert caught.value.code == "UNAVAILABLE"
+        assert len(requests) == 1
 
 
 def test_headers_go_with_every_request(fake):
