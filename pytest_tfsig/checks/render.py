@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PRINTED = 200
 """Arrays of more elements are summarised; their values go to a file."""
+PRINTED_BYTES = 4_000
+"""So are strings that take more than this, such as photographs: base64 of them would fill the terminal."""
 _WIDTH = 100
 _LONGEST = 120
 _EXCEPTIONS = 8
@@ -25,7 +27,14 @@ _EXCEPTIONS = 8
 
 def is_large(inputs: Mapping[str, Any]) -> bool:
     """Whether inputs are too large to print whole."""
-    return any(isinstance(value, np.ndarray) and value.size > PRINTED for value in inputs.values())
+    return any(
+        isinstance(value, np.ndarray) and (value.size > PRINTED or _string_bytes(value) > PRINTED_BYTES)
+        for value in inputs.values()
+    )
+
+
+def _string_bytes(array: NDArray[Any]) -> int:
+    return sum(len(string) for string in array.flat) if array.dtype == object else 0
 
 
 def array_text(array: NDArray[Any]) -> str:

@@ -104,6 +104,14 @@ def test_large_inputs_are_saved(tmp_path):
     assert found.npz in found.python
 
 
+def test_a_photograph_is_saved_and_not_printed(tmp_path):
+    photograph = np.array([bytes(range(256)) * 40], object)
+    found = again({"x": photograph}, files=tmp_path)
+    assert np.load(found.npz, allow_pickle=True)["x"].tolist() == photograph.tolist()
+    assert len(found.curl) + len(found.python) < 1000
+    assert "allow_pickle=True" in found.python
+
+
 def test_large_inputs_are_saved_where_no_folder_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     array = np.arange(1000, dtype=np.float32)

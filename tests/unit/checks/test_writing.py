@@ -139,6 +139,12 @@ def test_what_is_too_large_to_print(size, large):
     assert not is_large({"x": [0] * 999})
 
 
+@pytest.mark.parametrize(("size", "large"), [(2000, False), (2001, True)])
+def test_so_are_strings_of_many_bytes(size, large):
+    strings = np.array([b"a" * 2000, b"b" * size], object)
+    assert is_large({"a": np.zeros(1), "x": strings}) == large
+
+
 def test_a_violation_is_written_in_full():
     violation = Violation("It is wrong", {"x": np.array([1])}, "this\nand this", "that", "word " * 30)
     violation.reproduction = Reproduction("tfsig serve", "curl it", "import x", "pytest it", "in.npz")
