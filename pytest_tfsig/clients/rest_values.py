@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_tfsig import tensors
 from pytest_tfsig.errors import UsageError
+from pytest_tfsig.savedmodel.dtypes import INTEGER_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,8 +134,20 @@ def _array_from_json(value: Any, spec: TensorSpec | None) -> NDArray[Any]:
         array = _strings_from_json(value)
     else:
         # Through Python's own integers: numpy would take mixed or large ones for floats.
-        array = np.asarray(value, dtype=object).astype(tensors.dtype(spec.dtype).numpy)
+        numbers = np.asarray(value, dtype=object)
+        _check_range(numbers, spec.dtype)
+        array = numbers.astype(tensors.dtype(spec.dtype).numpy)
     return _with_declared_rank(array, spec)
+
+
+def _check_range(numbers: NDArray[Any], dtype: str) -> None:
+    """Raise OverflowError for numbers that an integer dtype does not hold: NumPy before 2 would wrap them."""
+    if dtype not in INTEGER_RANGES:
+        return
+    low, high = INTEGER_RANGES[dtype]
+    for number in numbers.flat:
+        if not low <= number <= high:
+            raise OverflowError(f"{number} is no {dtype}")
 
 
 def _with_declared_rank(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:

@@ -48,7 +48,8 @@ def test_drift_without_a_bound_reports_and_passes(suite, pytester, models):
     )
     assert result.ret == 0
     [drift] = suite.report()["results"]
-    assert re.match(r"probabilities differs by 0\.\d+ at most, 0\.\d+ typically, 0 of", drift["message"])
+    # What is drawn follows the model's digest, which each export changes: a row may lie where two classes meet.
+    assert re.match(r"probabilities differs by 0\.\d+ at most, 0\.\d+ typically, \d+ of \d+ rows", drift["message"])
 
 
 def test_drift_beyond_its_bound_is_shown_by_one_row(suite, pytester, models):

@@ -291,7 +291,7 @@ def test_a_bound_means_the_number_that_the_outputs_dtype_makes_of_it():
         (np.array([1, 2]), [1, 2], None),
         (np.array([0.1], F32), [0.1], None),
         (np.array([b"ham", b"\xff"], object), ["ham", b"\xff"], None),
-        (np.array([1, 3]), [1, 2], ("[1]", "[1, 2]", "np.int64(3) in int64 [2] [1, 3]")),
+        (np.array([1, 3]), [1, 2], ("[1]", "[1, 2]", f"{np.int64(3)!r} in int64 [2] [1, 3]")),
         (
             np.array([[b"ham"], [b"eggs"]], object),
             ["ham", "spam"],
