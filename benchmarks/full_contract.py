@@ -25,7 +25,10 @@ def main() -> None:
     path = model("tumour")
     os.environ["TUMOUR_MODEL"] = str(path)
     with tempfile.TemporaryDirectory() as folder:
-        suite = Path(folder)
+        suite = Path(folder, "tests")
+        suite.mkdir()
+        # The contract names its recorded requests, which lie beside the model.
+        Path(folder, "models").symlink_to(EXAMPLE / "models")
         (suite / "pytest.ini").write_text("[pytest]\n")
         shutil.copy(EXAMPLE / "tests" / "tumour.tfsig.toml", suite)
         shutil.copy(Path(__file__).with_name("handwritten_tumour.py"), suite)
