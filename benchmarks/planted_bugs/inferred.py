@@ -71,6 +71,22 @@ def last_row_never_trained(tf):
     return _looked_up(tf, tf.Variable(rows))
 
 
+@sound(OWN)
+def words_beside_any_other(tf):
+    return _known_words(tf, rows=500)
+
+
+@planted("outputs", OWN)
+def last_word_without_a_vector(tf):
+    """Its table of vectors is a row short: words that nobody knows are answered for, the last known one is not."""
+    return _known_words(tf, rows=499)
+
+
+@planted("finite", OWN)
+def rare_word_never_trained(tf):
+    return _known_words(tf, rows=500, untrained=250)
+
+
 @planted("outputs", OWN)
 def positions_run_out(tf):
     table, positions = weights(tf, 100, 4), weights(tf, 12, 4)
@@ -100,3 +116,16 @@ def _looked_up(tf: Any, table: Any) -> Any:
         return {"score": tf.reduce_mean(tf.gather(table, ids), axis=[1, 2])}
 
     return serve, table
+
+
+def _known_words(tf: Any, rows: int, untrained: int | None = None) -> Any:
+    words = [f"word-{number}" for number in range(500)]
+    initializer = tf.lookup.KeyValueTensorInitializer(words, tf.range(500, dtype=tf.int64))
+    table = tf.lookup.StaticHashTable(initializer, 0)
+    vectors = tf.Variable([[float("nan") if row == untrained else 1.0] * 4 for row in range(rows)])
+
+    @serving(tf, ("words", tf.string, [None, None]))
+    def serve(words):
+        return {"score": tf.reduce_mean(tf.gather(vectors, table.lookup(words)), axis=[1, 2])}
+
+    return serve, table, vectors

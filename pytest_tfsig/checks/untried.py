@@ -16,7 +16,7 @@ _OPEN_INTEGERS = {"int32", "int64", "uint32", "uint64"}
 
 def untried(signature: Signature) -> list[str]:
     """Returns a sentence for each kind of input that a signature's draws leave out."""
-    return [note for note in (_small_integers(signature), _equal_sizes(signature)) if note]
+    return [note for note in (_small_integers(signature), _made_up_text(signature), _equal_sizes(signature)) if note]
 
 
 def _small_integers(signature: Signature) -> str:
@@ -29,11 +29,25 @@ def _small_integers(signature: Signature) -> str:
         and tensor.dtype in _OPEN_INTEGERS
         and tensor.max is None
         and tensor.values is None
+        and tensor.vocabulary is None
         and tensor.strategy is None
     ]
     if not open_ended:
         return ""
     return f"only small integers were sent to {', '.join(open_ended)}: state max to have its last ids tried"
+
+
+def _made_up_text(signature: Signature) -> str:
+    """Returns which strings were none that the model is known to tell apart: all may be one and the same to it."""
+    made_up = [
+        repr(name)
+        for name, tensor in signature.inputs.items()
+        if tensor.dtype == "string"
+        and (tensor.vocabulary, tensor.values, tensor.image, tensor.features, tensor.strategy) == (None,) * 5
+    ]
+    if not made_up:
+        return ""
+    return f"only made-up strings were sent to {', '.join(made_up)}: state values or vocabulary to have its words tried"
 
 
 def _equal_sizes(signature: Signature) -> str:

@@ -60,7 +60,9 @@ class Contract:
             ContractError: The model has no such signature, or the completed contract contradicts itself.
         """
         if not self.signatures:
-            return replace(self, signatures={name: inferred_signature(spec) for name, spec in specs.items()})
+            return replace(
+                self, signatures={name: complete(inferred_signature(spec), spec) for name, spec in specs.items()}
+            )
         completed = {}
         for name, signature in self.signatures.items():
             if name not in specs:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_tfsig.contract.domain import checked_values
 from pytest_tfsig.contract.keys import at
 from pytest_tfsig.contract.signature import METHODS, Signature
 from pytest_tfsig.contract.tensor import Dimension, Feature, Tensor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
+    from pytest_tfsig.savedmodel import FeatureSpec, Meaning, SignatureSpec, TensorSpec
 
 _BATCH = "batch"
 _SHARED = "dim_"
@@ -32,7 +33,8 @@ def inferred_signature(spec: SignatureSpec) -> Signature:
     inputs that need not agree lose nothing but variety. Other unknown sizes may be anything.
 
     What the graph takes an input for bounds its values: an image file of a format that it decodes, or, where it looks
-    the input up in tables, the rows of the smallest one.
+    the input up in tables, the rows of the smallest one. Vocabularies bound nothing and may be long: ``complete`` adds
+    them.
     """
     if spec.method not in METHODS:
         raise ContractError(f'signature "{spec.name}" has the method "{spec.method}", which nothing serves.')
@@ -48,16 +50,18 @@ def complete(signature: Signature, spec: SignatureSpec) -> Signature:
 
     A side with no tensors takes the SavedModel's. A tensor without a dtype takes dtype, and shape unless it states
     one; an input without a shape takes it in any case, because nothing else could be sent. Features of tf.Examples
-    that the graph parses, an image's format and the last row of a table are taken where the contract leaves them open.
+    that the graph parses, an image's format, the last row of a table and vocabularies are taken where the contract
+    leaves them open.
 
     Raises:
         ContractError: What was taken contradicts what was stated.
     """
     inferred = inferred_signature(spec)
     batch = _stated_batch(signature) or _BATCH
+    inputs = at(("inputs",), lambda: _completed(signature.inputs, inferred.inputs, batch, _completed_input))
     return replace(
         signature,
-        inputs=at(("inputs",), lambda: _completed(signature.inputs, inferred.inputs, batch, _completed_input)),
+        inputs={name: _with_vocabulary(tensor, spec.inputs.get(name)) for name, tensor in inputs.items()},
         outputs=at(("outputs",), lambda: _completed(signature.outputs, inferred.outputs, batch, _completed_tensor)),
         method=spec.method if signature.method == "predict" and not signature.inputs else signature.method,
     )
@@ -96,9 +100,7 @@ def remarks(specs: Mapping[str, SignatureSpec]) -> dict[tuple[str, str, str], st
 
 def _remarks(spec: SignatureSpec) -> dict[tuple[str, str], str]:
     found = {
-        ("inputs", name): f"{_what_is_bound(tensor)}: the graph {tensor.meaning.source}."
-        for name, tensor in spec.inputs.items()
-        if tensor.meaning is not None
+        ("inputs", name): _remark(tensor.meaning) for name, tensor in spec.inputs.items() if tensor.meaning is not None
     }
     for axis, names in _shared_axes(spec).items():
         inputs = " and ".join(f'"{name}"' for name in names)
@@ -109,8 +111,10 @@ def _remarks(spec: SignatureSpec) -> dict[tuple[str, str], str]:
     return found
 
 
-def _what_is_bound(tensor: TensorSpec) -> str:
-    return "image" if tensor.meaning is not None and tensor.meaning.image is not None else "min and max"
+def _remark(meaning: Meaning) -> str:
+    if meaning.vocabulary:
+        return f"The graph {meaning.source}: they are sent, beside others. vocabulary = [...] would take their place."
+    return f"{'min and max' if meaning.image is None else 'image'}: the graph {meaning.source}."
 
 
 def _inferred_tensor(spec: TensorSpec, batch: str | None, shared: AbstractSet[int]) -> Tensor:
@@ -133,8 +137,10 @@ def _values(spec: TensorSpec) -> dict[str, Any]:
     meaning = spec.meaning
     if meaning is None:
         return {}
-    if meaning.table_size is None:
+    if meaning.image is not None:
         return {"image": meaning.image}
+    if meaning.table_size is None:
+        return {}
     largest = INTEGER_RANGES.get(spec.dtype, (0, meaning.table_size))[1]
     return {"min": 0, "max": min(meaning.table_size - 1, largest)}
 
@@ -191,6 +197,42 @@ def _completed_input(stated: Tensor, own: Tensor | None) -> Tensor:
         low = own.min if completed.min is None else completed.min
         taken = {} if low is None or low > own.max else {"min": low, "max": own.max}
     return replace(completed, shape=shape, **taken)
+
+
+def _with_vocabulary(tensor: Tensor, spec: TensorSpec | None) -> Tensor:
+    """Return an input with the words that the graph knows, where the contract leaves room for them."""
+    if spec is None:
+        return tensor
+    if tensor.features is not None:
+        parsed = spec.features or {}
+        return replace(
+            tensor,
+            features={name: _with_words(feature, parsed.get(name)) for name, feature in tensor.features.items()},
+        )
+    if spec.meaning is None or tensor.dtype != spec.dtype or tensor.strategy is not None:
+        return tensor
+    return _with_words(tensor, spec.meaning)
+
+
+_Stated = TypeVar("_Stated", Tensor, Feature)
+
+
+def _with_words(stated: _Stated, known: Meaning | FeatureSpec | None) -> _Stated:
+    if known is None or stated.vocabulary is not None or stated.values is not None or stated.image is not None:
+        return stated
+    words = [word for word in known.vocabulary if _is_held(stated, word)]
+    return replace(stated, vocabulary=words) if words else stated
+
+
+def _is_held(stated: Tensor | Feature, word: bytes | int) -> bool:
+    """Whether the contract allows a word: by its dtype, its bounds and its encoding."""
+    try:
+        checked_values(stated.dtype, [word], stated.min, stated.max)
+        if isinstance(word, bytes):
+            word.decode(getattr(stated, "encoding", None) or "latin-1")
+    except (ContractError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _completed_tensor(stated: Tensor, own: Tensor | None) -> Tensor:

@@ -92,20 +92,37 @@ def checked_values(
     low: float | None = None,
     high: float | None = None,
     encoding: str | None = None,
+    *,
+    key: str = "values",
 ) -> tuple[Value, ...]:
     """Return ``values`` as a tuple of plain Python values of ``dtype`` within the bounds; those of a string as bytes.
 
     Raises:
-        ContractError: There are none, or one is not of the dtype or outside ``min`` and ``max``.
+        ContractError: There are none, or one is not of the dtype or outside ``min`` and ``max``; the message names
+            ``key``.
     """
-    plain = checked_default(dtype, values, "values", encoding)
+    plain = checked_default(dtype, values, key, encoding)
     if not plain:
-        raise ContractError("values is empty: no value satisfies it; list some or remove the key.")
+        raise ContractError(f"{key} is empty: list some or remove the key.")
     low, high = -math.inf if low is None else low, math.inf if high is None else high
     for value in plain:
         if isinstance(value, (int, float)) and not low <= value <= high:
-            raise ContractError(f"values: {value!r} lies outside min and max.")
+            raise ContractError(f"{key}: {value!r} lies outside min and max.")
     return plain
+
+
+def check_vocabulary(dtype: str | None, **others: object) -> None:
+    """Raise ContractError where a vocabulary has no meaning: for this dtype, or beside what others say of the values.
+
+    Args:
+        dtype: The tensor's dtype.
+        others: Statements that leave no room for a vocabulary, by key.
+    """
+    if dtype is not None and dtype != "string" and not is_number(dtype):
+        raise ContractError(f"vocabulary lists strings or numbers, but the dtype is {dtype}; remove it.")
+    for key, stated in others.items():
+        if stated is not None:
+            raise ContractError(f"vocabulary and {key} both say what is sent; keep one.")
 
 
 def checked_default(

@@ -55,6 +55,7 @@ class Feature:
         min: Smallest value.
         max: Largest value.
         values: The only values.
+        vocabulary: Strings or numbers that the model knows, sent beside others.
         image: The bytes of a string are a ``png`` or ``jpeg`` file.
     """
 
@@ -67,6 +68,7 @@ class Feature:
     max: float | None = None
     values: Sequence[Value] | None = None
     image: Literal["png", "jpeg"] | None = None
+    vocabulary: Sequence[Value] | None = None
 
     def __post_init__(self) -> None:
         dtype = domain.checked_dtype(self.dtype)
@@ -87,6 +89,10 @@ class Feature:
         domain.check_text(dtype, encoding=None, image=self.image)
         if self.values is not None:
             _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max))
+        if self.vocabulary is not None:
+            domain.check_vocabulary(dtype, values=self.values, image=self.image)
+            words = domain.checked_values(dtype, self.vocabulary, self.min, self.max, key="vocabulary")
+            _set(self, "vocabulary", words)
         if self.default is not None:
             _set(self, "default", domain.checked_default(dtype, self.default))
 
@@ -111,6 +117,8 @@ class Tensor:
         encoding: How the bytes of a string are text, such as ``utf-8``; None: any bytes.
         image: The bytes of a string are a ``png`` or ``jpeg`` file.
         features: The string is a serialized tf.Example with these features.
+        vocabulary: Strings or numbers that the model knows, sent beside others: words, ids of a catalogue. None takes
+            the keys of the tables that the SavedModel looks an input up in, and the strings that it compares it with.
         strategy: The user's own Hypothesis strategy: ``"module:function"``, or in Python a strategy or function.
         probabilities: Values are probabilities; True takes the rule's defaults.
 
@@ -128,6 +136,7 @@ class Tensor:
     encoding: str | None = None
     image: Literal["png", "jpeg"] | None = None
     features: Mapping[str, Feature] | None = None
+    vocabulary: Sequence[Value] | None = None
     strategy: Any = None
     probabilities: ProbabilityRule | Literal[True] | None = None
 
@@ -138,6 +147,12 @@ class Tensor:
         domain.check_bounds(dtype, self.min, self.max)
         if self.values is not None:
             _set(self, "values", domain.checked_values(dtype, self.values, self.min, self.max, self.encoding))
+        if self.vocabulary is not None:
+            domain.check_vocabulary(
+                dtype, values=self.values, image=self.image, features=self.features, strategy=self.strategy
+            )
+            words = domain.checked_values(dtype, self.vocabulary, self.min, self.max, self.encoding, key="vocabulary")
+            _set(self, "vocabulary", words)
         if not isinstance(self.finite, bool):
             raise ContractError(f"finite = {self.finite!r} is neither true nor false.")
         if not self.finite and dtype is not None and not domain.has_infinities(dtype):

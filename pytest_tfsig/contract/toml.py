@@ -41,6 +41,7 @@ class _TensorTable(msgspec.Struct, forbid_unknown_fields=True):
     encoding: str | None = None
     image: str | None = None
     features: dict[str, Any] | None = None
+    vocabulary: list[int | float | str | dict[str, str]] | None = None
     strategy: str | None = None
     probabilities: bool | dict[str, Any] | None = None
 
@@ -56,6 +57,7 @@ class _FeatureTable(msgspec.Struct, forbid_unknown_fields=True):
     max: int | float | None = None
     values: list[bool | int | float | str | dict[str, str]] | None = None
     image: str | None = None
+    vocabulary: list[int | float | str | dict[str, str]] | None = None
 
 
 class _SignatureTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -244,8 +246,9 @@ def _signature(name: str, stated: Mapping[str, Any], path: KeyPath) -> Signature
 def _tensor(stated: Mapping[str, Any], path: KeyPath) -> Tensor:
     table = _table(_TensorTable, stated, path)
     keys = {key: value for key, value in msgspec.structs.asdict(table).items() if value is not None}
-    if table.values is not None:
-        keys["values"] = _values(table.values, (*path, "values"))
+    for key in ("values", "vocabulary"):
+        if key in keys:
+            keys[key] = _values(keys[key], (*path, key))
     if table.features is not None:
         keys["features"] = {
             name: _feature(feature, (*path, "features", name)) for name, feature in table.features.items()
@@ -275,7 +278,7 @@ def _feature(stated: object, path: KeyPath) -> Feature:
         raise KeyedError(path, f'{stated!r} is not a table; write {{ dtype = "float32", shape = [] }}.')
     table = _table(_FeatureTable, stated, path)
     keys = {key: value for key, value in msgspec.structs.asdict(table).items() if value is not None}
-    for key in ("values", "default"):
+    for key in ("values", "vocabulary", "default"):
         if key in keys:
             keys[key] = _values(keys[key], (*path, key))
     if table.shape is None and table.kind == "fixed":

@@ -98,8 +98,9 @@ def _tensor(path: tuple[str, ...], tensor: Tensor, side: str, remark: str | None
     keys = _stated(tensor, leave_out=("features",))
     if tensor.shape is not None:
         keys["shape"] = ["?" if size is None else size for size in tensor.shape]
-    if tensor.values is not None and tensor.encoding is not None:
-        keys["values"] = [_Toml(_bytes(value, tensor.encoding)) for value in tensor.values if isinstance(value, bytes)]
+    for key in ("values", "vocabulary"):
+        if key in keys and tensor.encoding is not None:
+            keys[key] = [_Toml(_bytes(value, tensor.encoding)) for value in keys[key] if isinstance(value, bytes)]
     if tensor.probabilities is not None and not isinstance(tensor.probabilities, bool):
         keys["probabilities"] = _probabilities(tensor.probabilities, tensor.dtype)
     hint = _hint(tensor.dtype, side)
@@ -120,7 +121,8 @@ def _hint(dtype: str | None, side: str) -> str | None:
         return None
     if dtype == "string":
         image = "" if is_output else ', image = "png"'
-        return f'# encoding = "utf-8"{image} or values = [...] say what the bytes are.'
+        words = "values" if is_output else "values or vocabulary"
+        return f'# encoding = "utf-8"{image}, {words} = [...] say what the bytes are.'
     if dtype in INTEGER_RANGES:
         return f"# min = 0, max = 9 or values = [...] say what callers {'get' if is_output else 'send'}."
     if is_output:

@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_tfsig.savedmodel.constants import constant, values
 from pytest_tfsig.savedmodel.dtypes import dtype_name
-from pytest_tfsig.savedmodel.flow import STRING_CARRIERS, Place, Source, Use, origin, uses
+from pytest_tfsig.savedmodel.flow import STRING_CARRIERS, Place, Source, Use, uses
 from pytest_tfsig.savedmodel.graph import Graph, data_inputs
 from pytest_tfsig.savedmodel.meanings import image_of
 from pytest_tfsig.savedmodel.specs import FeatureSpec, shape_of
+from pytest_tfsig.savedmodel.vocabulary import ids_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CONSTANT_CARRIERS: Final = frozenset({"Identity", "Reshape", "ExpandDims"})
-_TYPECODES: Final = {"float32": ("f", "float_val"), "int64": ("q", "int64_val")}
+    from pytest_tfsig.savedmodel.vocabulary import ReadAsset
 
 
-def features_of(graph: Graph, start: Source) -> dict[str, FeatureSpec] | None:
+def features_of(graph: Graph, start: Source, read_asset: ReadAsset) -> dict[str, FeatureSpec] | None:
     """Return the features that the graph parses out of a string tensor, by name; None where it parses none.
 
     Args:
         graph: The graph.
         start: The signature's input.
+        read_asset: As for ``words_of``.
     """
     found: dict[str, FeatureSpec] = {}
     is_parsed = False
     for use in uses(graph, start, _passes):
         if use.node.op in _PARSERS and use.index == 0:
             is_parsed = True
-            for spec in _with_images(graph, use, list(_PARSERS[use.node.op](use.node, use.place))):
-                found.setdefault(spec.name, spec)
+            specs = list(_PARSERS[use.node.op](use.node, use.place))
+            for spec, output in zip(specs, _outputs(use), strict=False):
+                at = Source(use.node.name, output, use.place)
+                found.setdefault(spec.name, _with_meaning(graph, spec, at, read_asset))
     return dict(sorted(found.items())) if is_parsed else None
 
 
-def _with_images(graph: Graph, use: Use, specs: list[FeatureSpec]) -> Iterator[FeatureSpec]:
-    """Yield features of which each dense string has the image format that the graph decodes it as."""
-    sparse = len(use.node.attr["sparse_types"].list.type)
-    dense = len(use.node.attr["Tdense"].list.type)
-    # Dense features are told last; in a function, the op's lists of outputs have names, and elsewhere numbers alone.
-    first = len(specs) - dense
-    for number, spec in enumerate(specs):
-        if number < first or spec.dtype != "string":
-            yield spec
-            continue
-        at = number - first
-        output = f"dense_values:{at}" if use.place.call is not None else 3 * sparse + at
-        meaning = image_of(graph, Source(use.node.name, output, use.place))
-        yield spec if meaning is None else replace(spec, image=meaning.image)
+def _outputs(use: Use) -> Iterator[int | str]:
+    """Yield the outputs that hold the features' values, in the order in which their specs are told.
+
+    In a function, the op's lists of outputs have names, and elsewhere numbers alone.
+    """
+    attributes = use.node.attr
+    sparse, dense, ragged = (
+        len(attributes[name].list.type) for name in ("sparse_types", "Tdense", "ragged_value_types")
+    )
+    for name, count, first in (
+        ("sparse_values", sparse, sparse),
+        ("ragged_values", ragged, 3 * sparse + dense),
+        ("dense_values", dense, 3 * sparse),
+    ):
+        for number in range(count):
+            yield f"{name}:{number}" if use.place.call is not None else first + number
+
+
+def _with_meaning(graph: Graph, spec: FeatureSpec, at: Source, read_asset: ReadAsset) -> FeatureSpec:
+    """Return a feature with what the graph takes its values for."""
+    if spec.dtype == "int64":
+        meaning = ids_of(graph, at, read_asset)
+    elif spec.dtype == "string":
+        image = image_of(graph, at) if spec.kind == "fixed" else None
+        meaning = image or words_of(graph, at, read_asset)
+    else:
+        meaning = None
+    return spec if meaning is None else replace(spec, image=meaning.image, vocabulary=meaning.vocabulary)
 
 
 def _passes(use: Use) -> bool:
@@ -59,7 +76,7 @@ def _passes(use: Use) -> bool:
 def _parse_example(node: Any, place: Place) -> Iterator[FeatureSpec]:
     """Read ParseExample: serialized, names, a key tensor for each sparse and dense feature, dense defaults."""
     sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
-    keys = [_strings(_constant(place, tensor)) for tensor in data_inputs(node)[2 : 2 + sparse + dense]]
+    keys = [_strings(constant(place, tensor)) for tensor in data_inputs(node)[2 : 2 + sparse + dense]]
     names = [key[0] if key else "" for key in keys]
     yield from _variable(names[:sparse], node.attr["sparse_types"], "variable")
     yield from _dense(node, place, names[sparse:], data_inputs(node)[2 + sparse + dense :])
@@ -68,7 +85,7 @@ def _parse_example(node: Any, place: Place) -> Iterator[FeatureSpec]:
 def _parse_example_v2(node: Any, place: Place) -> Iterator[FeatureSpec]:
     """Read ParseExampleV2: serialized, names, a vector of keys for each kind, dense defaults."""
     inputs = data_inputs(node)
-    sparse, dense, ragged = (_strings(_constant(place, tensor)) for tensor in inputs[2:5])
+    sparse, dense, ragged = (_strings(constant(place, tensor)) for tensor in inputs[2:5])
     yield from _variable(sparse, node.attr["sparse_types"], "variable")
     yield from _variable(ragged, node.attr["ragged_value_types"], "ragged")
     yield from _dense(node, place, dense, inputs[5:])
@@ -100,18 +117,12 @@ def _dense(node: Any, place: Place, names: list[str], defaults: list[str]) -> It
     for name, dtype, shape, tensor in zip(names, types, shapes, defaults, strict=False):
         sizes = shape_of(shape)
         varies = sizes is None or any(size is None for size in sizes)
-        default = _default(_constant(place, tensor), sizes)
+        default = _default(constant(place, tensor), sizes)
         yield FeatureSpec(name, dtype_name(dtype), sizes, "variable" if varies else "fixed", default)
 
 
-def _constant(place: Place, tensor: str) -> Any:
-    """Return the TensorProto behind a tensor; or None."""
-    node = origin(place, tensor, _CONSTANT_CARRIERS)
-    return node.attr["value"].tensor if node is not None and node.op == "Const" else None
-
-
 def _strings(proto: Any) -> list[str]:
-    return [] if proto is None else [value.decode("utf-8", "replace") for value in _values(proto)]
+    return [] if proto is None else [value.decode("utf-8", "replace") for value in values(proto)]
 
 
 def _default(proto: Any, sizes: tuple[int | None, ...] | None) -> tuple[float | int | bytes, ...] | None:
@@ -119,30 +130,6 @@ def _default(proto: Any, sizes: tuple[int | None, ...] | None) -> tuple[float | 
     if proto is None:
         # A default computed in the graph: there is one, whatever its values.
         return ()
-    values = _values(proto)
+    found = values(proto)
     is_empty_shape = sizes is not None and 0 in sizes
-    return tuple(values) if values or is_empty_shape else None
-
-
-def _values(proto: Any) -> list[Any]:
-    """Return the values of a float32, int64 or string TensorProto, in row-major order."""
-    count = 1
-    for size in shape_of(proto.tensor_shape) or ():
-        count *= size or 0
-    dtype = dtype_name(proto.dtype)
-    if dtype not in _TYPECODES:
-        values = list(proto.string_val)
-    else:
-        typecode, field = _TYPECODES[dtype]
-        values = list(getattr(proto, field))
-        if proto.tensor_content:
-            content = proto.tensor_content
-            values = list(
-                array(typecode, content[: len(content) // 8 * 8 if typecode == "q" else len(content) // 4 * 4])
-            )
-    # A TensorProto may write a run of equal values at the end once.
-    missing = count - len(values)
-    return values + values[-1:] * min(missing, _LONGEST_RUN) if missing > 0 else values
-
-
-_LONGEST_RUN: Final = 2**20
+    return tuple(found) if found or is_empty_shape else None

@@ -21,6 +21,7 @@ GRAPH_FILES: Final = ("saved_model.pb", "saved_model.pbtxt")
 # Protobuf can hold no more than this in one message.
 _LARGEST_GRAPH: Final = 2**31 - 1
 _LARGEST_TEXT: Final = 64 * 2**20
+_LARGEST_ASSET: Final = 64 * 2**20
 _VERSION: Final = re.compile(r"\d+", re.ASCII)
 _LARGEST_VERSION: Final = 2**63 - 1
 
@@ -154,6 +155,28 @@ def read_graph_file(directory: Path) -> tuple[Path, bytes]:
         raise SavedModelError(f"{file}: not a regular file but a directory; export the model again.") from None
     except OSError as error:
         raise SavedModelError(f"{file}: cannot be read: {error.strerror}.") from None
+
+
+def read_asset_file(directory: Path, name: str) -> bytes | None:
+    """Return the content of an asset; None where there is none to be read.
+
+    A missing file, a name or link that leads out of ``assets/``, what is no regular file and what is larger than
+    64 MiB are the server's to refuse: here they are of no use.
+    """
+    try:
+        assets = os.path.realpath(directory / "assets")
+        file = os.path.realpath(os.path.join(assets, name))  # noqa: PTH118 - a name may be absolute
+        if not (assets.startswith(os.path.realpath(directory) + os.sep) and file.startswith(assets + os.sep)):
+            return None
+        # As for the graph's file, a fifo must not be waited for.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_ASSET:
+                return None
+            return stream.read(_LARGEST_ASSET)
+    except (OSError, ValueError):  # the latter for a name with a NUL
+        return None
 
 
 def refuse_link_out(directory: Path, file: Path) -> None:

@@ -18,6 +18,8 @@ STRING_CARRIERS: Final = frozenset(
 )
 """Ops whose output strings are their input strings, perhaps in another shape or one by one."""
 
+# The parts of a string are the second output, behind their places.
+_SPLITS: Final = frozenset({"StringSplit", "StringSplitV2"})
 _LOOPS: Final = frozenset({"While", "StatelessWhile"})
 
 
@@ -115,6 +117,8 @@ def uses(graph: Graph, start: Source, passes: Callable[[Use], bool]) -> Iterator
 
 
 def _parts(node: Any) -> int:
+    if node.op in _SPLITS:
+        return 2
     return max(1, int(node.attr["num"].i)) if node.op == "Unpack" else 1
 
 

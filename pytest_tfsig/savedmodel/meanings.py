@@ -67,8 +67,8 @@ def indices_of(graph: Graph, start: Source) -> Meaning | None:
     """
     tables: list[Meaning] = []
     encodings: list[Meaning] = []
-    for use in uses(graph, start, _keeps_numbers):
-        if use.node.op in _LOOKING or _wraps_negatives(use):
+    for use in uses(graph, start, keeps_numbers):
+        if is_looked_at(use):
             continue
         look_up = _LOOK_UPS.get(use.node.op)
         meaning = look_up(use) if look_up is not None else None
@@ -78,12 +78,18 @@ def indices_of(graph: Graph, start: Source) -> Meaning | None:
     return min(tables or encodings, key=lambda meaning: meaning.table_size or 0, default=None)
 
 
-def _keeps_numbers(use: Use) -> bool:
+def keeps_numbers(use: Use) -> bool:
+    """Tell whether an op's outputs hold numbers of the input, and no others that could be larger."""
     op = use.node.op
     if op in _SELECTIONS:
         return use.index > 0
     # A gather of numbers from an input that is itself the table.
     return op in _ALL or (use.index == 0 and (op in _FIRST or op in {"Gather", "GatherV2"}))
+
+
+def is_looked_at(use: Use) -> bool:
+    """Tell whether an op needs the numbers to be in no range, or adds to negative ones alone."""
+    return use.node.op in _LOOKING or _wraps_negatives(use)
 
 
 def _wraps_negatives(use: Use) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,16 +14,19 @@ from pytest_tfsig import protos
 from pytest_tfsig.errors import SavedModelError
 from pytest_tfsig.savedmodel.dtypes import COMPLEX_DTYPES, HALF_DTYPES
 from pytest_tfsig.savedmodel.examples import features_of
-from pytest_tfsig.savedmodel.files import read_graph_file, refuse_link_out, resolve
+from pytest_tfsig.savedmodel.files import read_asset_file, read_graph_file, refuse_link_out, resolve
 from pytest_tfsig.savedmodel.flow import source
 from pytest_tfsig.savedmodel.graph import Graph, node_of
 from pytest_tfsig.savedmodel.meanings import image_of, indices_of
 from pytest_tfsig.savedmodel.restore import read_variables, restored_variables
-from pytest_tfsig.savedmodel.specs import SignatureSpec, TensorSpec, signature_spec
+from pytest_tfsig.savedmodel.specs import FeatureSpec, Meaning, SignatureSpec, TensorSpec, signature_spec
+from pytest_tfsig.savedmodel.vocabulary import ids_of, words_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from pytest_tfsig.savedmodel.vocabulary import ReadAsset
 
 SERVE: Final = "serve"
 """The tag under which TensorFlow Serving looks for the graph."""
@@ -90,8 +94,10 @@ def read(path: str | os.PathLike[str]) -> SavedModel:
     file, content = read_graph_file(directory)
     meta_graph = _served_graph(file, _parse(file, content))
     graph = Graph(meta_graph.graph_def)
+    filenames = {node_of(asset.tensor_info.name): asset.filename for asset in meta_graph.asset_file_def}
+    read_asset = cache(partial(_asset, directory, filenames))
     signatures = {
-        name: _signature(name, meta_graph.signature_def[name], graph)
+        name: _signature(name, meta_graph.signature_def[name], graph, read_asset)
         for name in sorted(meta_graph.signature_def)
         if not name.startswith(_INTERNAL_PREFIX)
     }
@@ -148,19 +154,34 @@ def _served_graph(file: Path, saved_model: Any) -> Any:
     raise SavedModelError(f'{file}: no graph is tagged "{SERVE}" alone, but {stated}; export it with tags ["serve"].')
 
 
-def _signature(name: str, definition: Any, graph: Graph) -> SignatureSpec:
+def _asset(directory: Path, filenames: Mapping[str, str], node: str) -> bytes | None:
+    return read_asset_file(directory, filenames[node]) if node in filenames else None
+
+
+def _signature(name: str, definition: Any, graph: Graph, read_asset: ReadAsset) -> SignatureSpec:
     features, meanings = {}, {}
     for key, info in definition.inputs.items():
-        if not info.name:
+        try:
+            told = _told(info, graph, read_asset)
+        except (IndexError, ValueError):
+            # A node lacks inputs that its op must have: TensorFlow does not load such a graph, and says why.
             continue
-        is_text = info.dtype == protos.DataType.Value("DT_STRING")
-        start = source(graph, info.name)
-        found = features_of(graph, start) if is_text else None
-        if found is not None:
-            features[key] = found
-        elif (meaning := (image_of if is_text else indices_of)(graph, start)) is not None:
-            meanings[key] = meaning
+        if isinstance(told, Meaning):
+            meanings[key] = told
+        elif told is not None:
+            features[key] = told
     return signature_spec(name, definition, features, meanings)
+
+
+def _told(info: Any, graph: Graph, read_asset: ReadAsset) -> Meaning | dict[str, FeatureSpec] | None:
+    """Return what the graph tells of an input: its meaning, or the features that are parsed out of it."""
+    if not info.name:
+        return None
+    start = source(graph, info.name)
+    if info.dtype != protos.DataType.Value("DT_STRING"):
+        return indices_of(graph, start) or ids_of(graph, start, read_asset)
+    features = features_of(graph, start, read_asset)
+    return image_of(graph, start) or words_of(graph, start, read_asset) if features is None else features
 
 
 def _warnings(meta_graph: Any, graph: Graph, signatures: dict[str, SignatureSpec]) -> Iterator[ModelWarning]:

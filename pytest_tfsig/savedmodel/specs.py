@@ -28,6 +28,7 @@ class FeatureSpec:
         default: The values taken where an example lacks the feature; None: there is no default, so that an example
             without a fixed feature is an error.
         image: The format of an image file that the graph decodes a fixed string as, or None.
+        vocabulary: Strings or integers that the graph tells apart from all others; empty where that cannot be told.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FeatureSpec:
     kind: Literal["fixed", "variable", "ragged"] = "fixed"
     default: tuple[float | int | bytes, ...] | None = None
     image: Literal["png", "jpeg"] | None = None
+    vocabulary: tuple[bytes | int, ...] = ()
 
     @property
     def required(self) -> bool:
@@ -50,11 +52,13 @@ class Meaning:
     Attributes:
         image: The format of an image file that it decodes them as, or None.
         table_size: The number of rows of the smallest table that it looks them up in, or None.
+        vocabulary: Keys of tables that it looks them up in, and strings that it compares them with.
         source: What the graph does with them, as the end of a sentence that begins "the graph".
     """
 
     image: Literal["png", "jpeg"] | None = None
     table_size: int | None = None
+    vocabulary: tuple[bytes | int, ...] = ()
     source: str = ""
 
 

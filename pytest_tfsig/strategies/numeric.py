@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import ml_dtypes
@@ -11,6 +11,7 @@ import numpy as np
 
 from pytest_tfsig import tensors
 from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.savedmodel.vocabulary import spread
 from pytest_tfsig.strategies import bulk
 from pytest_tfsig.strategies.limits import DEFAULT_FLOAT_END, DEFAULT_INTEGER_END, ELEMENTWISE
 from pytest_tfsig.strategies.patterns import repeated
@@ -33,6 +34,8 @@ _POINT_WORDS: Final = WORDS * 2 // 3
 # so that no two rows of a batch, or channels of an image, begin at the same one.
 _BLOCK: Final = 262_139
 
+_KNOWN_POINTS: Final = 16
+
 # Typical undeclared floats are standardised features and small measurements.
 _TYPICAL_FLOAT: Final = 4.0
 _INTEGER_POINTS: Final = (0, 1, -1, 2, 3, 7, 8, 127, 128, 255, 256, 32767, 32768, 65535, 65536)
@@ -50,6 +53,7 @@ class Numbers:
         high: Largest value, likewise.
         typical_range: Ends of the range where most values lie, within `low` and `high`, as Python numbers.
         closed: Whether `points` are all there is (`values` in the contract, and booleans).
+        known: The contract's `vocabulary`, perhaps beyond `low` and `high`.
     """
 
     dtype: np.dtype[Any]
@@ -58,6 +62,7 @@ class Numbers:
     high: Any
     typical_range: tuple[float, float]
     closed: bool = False
+    known: tuple[Any, ...] = ()
 
     @property
     def simplest(self) -> Any:
@@ -71,9 +76,11 @@ class Numbers:
 
     @property
     def ends(self) -> tuple[Any, Any]:
-        """The two ends; the last of `values` is the far one: the last token id, the last category."""
+        """The two ends; the last of `values`, or of `known`, is the far one: the last token id, the last category."""
         if self.closed:
             return self.points[0], self.points[-1]
+        if self.known:
+            return self.low, self.known[-1]
         return self.low, self.high
 
     def cells(self, source: Source, count: int) -> NDArray[Any]:
@@ -105,6 +112,9 @@ class Numbers:
 
     def typical(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return values as a caller usually sends them."""
+        if self.known:
+            others = replace(self, known=()).typical(shape, rng)
+            return np.where(rng.integers(2, size=shape) == 0, others, self.some_of(self.known, shape, rng))
         low, high = self.typical_range
         if self.closed or self._is_integer or (low, high) == (float(self.low), float(self.high)):
             return self.anywhere(shape, rng)
@@ -174,7 +184,7 @@ def numbers(tensor: Tensor | Feature, where: str = "tensor") -> Numbers:
     """Return what a numeric or boolean ``tensor`` may hold.
 
     Args:
-        tensor: Its dtype, `min`, `max`, `values` and `finite` count.
+        tensor: Its dtype, `min`, `max`, `values`, `vocabulary` and `finite` count.
         where: The key path that errors name.
 
     Raises:
@@ -187,9 +197,12 @@ def numbers(tensor: Tensor | Feature, where: str = "tensor") -> Numbers:
         return _closed(entry.numpy, (False, True))
     if entry.is_complex:
         return _complex(entry.numpy, finite=_is_finite(tensor))
-    if entry.is_integer:
-        return _integers(entry.numpy, tensor, where)
-    return _floats(entry.numpy, tensor, where)
+    found = _integers(entry.numpy, tensor, where) if entry.is_integer else _floats(entry.numpy, tensor, where)
+    if tensor.vocabulary is None:
+        return found
+    known = tuple(entry.numpy.type(word) for word in tensor.vocabulary)
+    points = _unique((found.simplest, known[0], *found.points, *spread(known, _KNOWN_POINTS)))
+    return replace(found, points=points, known=known)
 
 
 def _is_finite(tensor: Tensor | Feature) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_tfsig.savedmodel.vocabulary import spread
 from pytest_tfsig.strategies.source import SeededSource
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ _WORDS: Final = (
     "!",
 )
 _MOST_WORDS: Final = 12
+# Of four strings of a tensor whose vocabulary is known, two are one of its words, one is a text of them.
+_KNOWN_SHARE: Final = 4
+_KNOWN_POINTS: Final = 16
 _POOL: Final = 64
 _FIRST: Final = 2
 
@@ -168,16 +172,39 @@ def strings(tensor: Tensor | Feature) -> Strings:
     """Return what a string ``tensor`` without `image` or `features` may hold.
 
     Args:
-        tensor: Its `values` and `encoding` count. Without an encoding it may hold bytes that are no text.
+        tensor: Its `values`, `vocabulary` and `encoding` count. Without an encoding it may hold bytes that are no text.
     """
     encoding = getattr(tensor, "encoding", None)
     if tensor.values is not None:
         points = tuple(dict.fromkeys(_bytes(value, encoding or "utf-8") for value in tensor.values))
         return Strings(points, lambda source: points[source.choose(len(points))], closed=True)
     if encoding is None:
-        return Strings((*(text.encode() for text in _TEXTS), *_RAW), lambda source: _sentence(source).encode())
-    points = tuple(dict.fromkeys(text.encode(encoding) for text in _TEXTS if _is_encodable(text, encoding)))
-    return Strings(points, lambda source: _sentence(source).encode(encoding, "ignore"), encoding=encoding)
+        points = (*(text.encode() for text in _TEXTS), *_RAW)
+    else:
+        points = tuple(dict.fromkeys(text.encode(encoding) for text in _TEXTS if _is_encodable(text, encoding)))
+    words = tuple(_bytes(word, encoding or "utf-8") for word in tensor.vocabulary or ())
+    space = " ".encode(encoding or "utf-8")
+
+    def make(source: Source) -> bytes:
+        if words and (choice := source.choose(_KNOWN_SHARE)):
+            return space.join(words[source.choose(len(words))] for _ in range(_count(source) if choice == 1 else 1))
+        return " ".join(_WORDS[source.choose(len(_WORDS))] for _ in range(_count(source))).encode(
+            encoding or "utf-8", "ignore"
+        )
+
+    return Strings(_with_words(points, words), make, encoding=encoding)
+
+
+def _with_words(points: Sequence[bytes], words: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return points among which are known words: the first marks a cell, and the last one is the far end."""
+    if not words:
+        return tuple(points)
+    first, *middle = dict.fromkeys(spread(words, _KNOWN_POINTS))
+    return tuple(dict.fromkeys((points[0], first, *middle[:-1], *(p for p in points[1:] if p not in words), words[-1])))
+
+
+def _count(source: Source) -> int:
+    return source.choose(_MOST_WORDS + 1)
 
 
 def _bytes(value: object, encoding: str) -> bytes:
@@ -190,7 +217,3 @@ def _is_encodable(text: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _sentence(source: Source) -> str:
-    return " ".join(_WORDS[source.choose(len(_WORDS))] for _ in range(source.choose(_MOST_WORDS + 1)))

@@ -27,6 +27,7 @@ PLANTED = [
     "shared_scratch",
     "mean_for_rows_of_zeros",
     "last_row_never_trained",
+    "last_word_without_a_vector",
     "thumbnail_without_bytes",
 ]
 SOUND = [
@@ -38,6 +39,7 @@ SOUND = [
     "direction_from_silence",
     "frames_with_mask",
     "jpegs_decoded",
+    "words_beside_any_other",
 ]
 
 

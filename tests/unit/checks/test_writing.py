@@ -348,6 +348,13 @@ def contract(**inputs):
             [f"{SMALL} 'a' (0 to 9), 'b' (the first after min): state max to have its last ids tried"],
         ),
         (contract(a=Tensor("int64", ["batch"], max=5), b=Tensor("int64", ["batch"], values=[1])), []),
+        (contract(a=Tensor("int64", ["batch"], vocabulary=[700])), []),
+        (
+            contract(a=Tensor("string", ["batch"]), b=Tensor("string", ["batch"], encoding="utf-8"),
+                     c=Tensor("string", ["batch"], values=["x"]), d=Tensor("string", ["batch"], vocabulary=["x"]),
+                     e=Tensor("string", ["batch"], image="png"), f=Tensor("string", ["batch"], strategy="m:f")),
+            ["only made-up strings were sent to 'a', 'b': state values or vocabulary to have its words tried"],
+        ),
         (
             contract(a=Tensor("float32", ["batch", "dim_1"]), b=Tensor("float32", ["batch", "dim_1"]),
                      c=Tensor("float32", ["dim_2"]), d=Tensor("float32", None)),

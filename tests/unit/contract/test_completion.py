@@ -1,5 +1,6 @@
 """What a contract leaves open, taken from the SavedModel."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from pytest_tfsig import contract, savedmodel
 from pytest_tfsig.contract import Contract, Feature, Probabilities, Signature, Tensor
-from pytest_tfsig.contract.completion import is_shared_axis
+from pytest_tfsig.contract.completion import inferred_signature, is_shared_axis, remarks
 from pytest_tfsig.errors import ContractError
 from pytest_tfsig.savedmodel import FeatureSpec, SignatureSpec, TensorSpec
 from pytest_tfsig.savedmodel.specs import Meaning
@@ -225,6 +226,69 @@ def test_what_is_stated_goes_before_what_the_graph_tells(stated, own, expected):
     found = completed(Signature("s", {"x": stated}), own).inputs["x"]
     assert found.shape == ("batch",)
     assert {key: getattr(found, key) for key in expected} == expected
+
+
+WORDS = told("string", vocabulary=(b"red", b"caf\xe9"))
+IDS = told("int32", vocabulary=(-1, 7, 700))
+
+
+@pytest.mark.parametrize(
+    ("stated", "own", "vocabulary"),
+    [
+        (Tensor("string"), WORDS, (b"red", b"caf\xe9")),
+        (Tensor("string", encoding="latin-1"), WORDS, (b"red", b"caf\xe9")),
+        (Tensor("string", encoding="utf-8"), WORDS, (b"red",)),
+        (Tensor("string", encoding="utf-8"), told("string", vocabulary=(b"\xff",)), None),
+        (Tensor("string", vocabulary=["blue"]), WORDS, (b"blue",)),
+        (Tensor("string", values=["blue"]), WORDS, None),
+        (Tensor("string", image="png"), WORDS, None),
+        (Tensor("string", strategy="my:draw"), WORDS, None),
+        (Tensor("string", features={}), WORDS, None),
+        (Tensor("string", ["batch"], strategy=str), WORDS, None),
+        (Tensor("int32"), IDS, (-1, 7, 700)),
+        (Tensor("int32", min=0), IDS, (7, 700)),
+        (Tensor("int32", min=7, max=10), IDS, (7,)),
+        (Tensor("int32", min=8, max=10), IDS, None),
+        (Tensor("int32", values=[1]), IDS, None),
+        (Tensor("int64"), IDS, None),
+        (Tensor("int8"), told("int8", vocabulary=(7, 700)), (7,)),
+        (Tensor("float16"), told("float16", vocabulary=(7, 70000)), (7,)),
+        (Tensor("complex64"), told("complex64", vocabulary=(7,)), None),
+    ],
+)
+def test_words_that_the_graph_knows_are_taken_where_there_is_room_for_them(stated, own, vocabulary):
+    assert completed(Signature("s", {"x": stated}), own).inputs["x"].vocabulary == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("stated", "vocabulary"),
+    [
+        (Feature("string"), (b"red",)),
+        (Feature("string", vocabulary=["blue"]), (b"blue",)),
+        (Feature("string", values=["blue"]), None),
+        (Feature("string", image="png"), None),
+        (Feature("int64"), None),
+    ],
+)
+def test_a_stated_feature_takes_the_words_that_the_graph_knows(stated, vocabulary):
+    feature = FeatureSpec("a", "string", vocabulary=(b"red",))
+    own = SignatureSpec(
+        "s",
+        "predict",
+        {"e": TensorSpec("e", "string", (None,), features={"a": feature})},
+        {"y": TensorSpec("y", "float32", (None,))},
+    )
+    text = Signature("s", {"e": Tensor("string", ["batch"], features={"a": stated, "b": Feature("int64")})})
+    features = completed(text, own).inputs["e"].features
+    assert features == {"a": replace(stated, vocabulary=vocabulary), "b": Feature("int64")}
+    assert Contract().completed({"s": own}).signatures["s"].inputs["e"].features["a"].vocabulary == (b"red",)
+
+
+def test_a_contract_that_states_nothing_knows_the_words_and_the_inferred_one_does_not_list_them():
+    assert Contract().completed({"s": WORDS}).signatures["s"].inputs["x"].vocabulary == (b"red", b"caf\xe9")
+    assert inferred_signature(WORDS).inputs["x"].vocabulary is None
+    found = remarks({"s": told("string", vocabulary=(b"a",), source="compares it with 1 string")})
+    assert found["s", "inputs", "x"].startswith("The graph compares it with 1 string: they are sent, beside others.")
 
 
 def test_an_input_that_the_model_has_not_stays_as_it_is_stated():

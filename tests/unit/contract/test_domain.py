@@ -64,7 +64,7 @@ def test_bounds_may_be_one_value_or_one_side():
 @pytest.mark.parametrize(
     ("dtype", "values", "message"),
     [
-        (None, [], "values is empty: no value satisfies it; list some or remove the key."),
+        (None, [], "values is empty: list some or remove the key."),
         (None, "abc", "values = 'abc' is not a list; write values = [...]."),
         (None, b"abc", "values = b'abc' is not a list; write values = [...]."),
         (None, 3, "values = 3 is not a list; write values = [...]."),
@@ -85,6 +85,15 @@ def test_values_that_do_not_fit_are_named(dtype, values, message):
     with pytest.raises(ContractError) as raised:
         domain.checked_values(dtype, values)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64", "variant"])
+def test_a_vocabulary_is_of_strings_or_numbers(dtype):
+    with pytest.raises(ContractError) as raised:
+        domain.check_vocabulary(dtype)
+    assert str(raised.value) == f"vocabulary lists strings or numbers, but the dtype is {dtype}; remove it."
+    for fine in ("string", "uint8", "bfloat16", None):
+        domain.check_vocabulary(fine, values=None, image=None)
 
 
 def test_a_default_is_named_as_such_and_may_be_empty():

@@ -267,3 +267,41 @@ def test_what_a_tensor_may_be():
     assert Feature("string", image="png", values=None).image == "png"
     assert Feature("float32", [0]).shape == (0,)
     assert Feature("int64", [2], kind="ragged", min=1, max=1).required is False
+
+
+BOTH = "vocabulary and {} both say what is sent; keep one."
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Tensor("string", vocabulary=["a"], values=["a"]), BOTH.format("values")),
+        (lambda: Tensor("string", vocabulary=["a"], image="png"), BOTH.format("image")),
+        (lambda: Tensor("string", vocabulary=["a"], features={}), BOTH.format("features")),
+        (lambda: Tensor("string", vocabulary=["a"], strategy="m:f"), BOTH.format("strategy")),
+        (lambda: Feature("string", vocabulary=["a"], values=["a"]), BOTH.format("values")),
+        (lambda: Feature("string", vocabulary=["a"], image="png"), BOTH.format("image")),
+        (
+            lambda: Tensor("bool", vocabulary=[True]),
+            "vocabulary lists strings or numbers, but the dtype is bool; remove it.",
+        ),
+        (lambda: Tensor("string", vocabulary=[]), "vocabulary is empty: list some or remove the key."),
+        (lambda: Tensor("string", vocabulary="red"), "vocabulary = 'red' is not a list; write vocabulary = [...]."),
+        (lambda: Tensor("string", vocabulary=["é"], encoding="ascii"), "vocabulary: 'é' cannot be encoded as ascii."),
+        (lambda: Tensor("int8", vocabulary=[200]), "vocabulary = 200 does not fit int8, which holds -128 to 127."),
+        (lambda: Tensor("int8", vocabulary=[5], max=4), "vocabulary: 5 lies outside min and max."),
+        (lambda: Feature("int64", vocabulary=["a"]), "vocabulary: 'a' is not of dtype int64."),
+        (lambda: Feature("int64", vocabulary=[1], min=2), "vocabulary: 1 lies outside min and max."),
+    ],
+)
+def test_what_is_wrong_with_a_vocabulary_is_said_in_full(make, message):
+    with pytest.raises(ContractError) as raised:
+        make()
+    assert str(raised.value) == message
+
+
+def test_a_vocabulary_is_of_the_dtype():
+    assert Tensor("string", vocabulary=["é", b"\xff"], encoding="latin-1").vocabulary == (b"\xe9", b"\xff")
+    assert Tensor("int64", vocabulary=np.array([7])).vocabulary == (7,)
+    assert Tensor(vocabulary=["é"]).vocabulary == ("é",)
+    assert Feature("string", vocabulary=["é"]).vocabulary == ("é".encode(),)

@@ -153,6 +153,11 @@ F = X + "features = {a = {dtype = 'string', "
             "signatures.s.inputs.x.values[1]: expected true or false or a number or text or a table, got a list.",
         ),
         (X + "values = [{b64 = 3}]", "signatures.s.inputs.x.values[0].b64: expected text, got a whole number."),
+        (X + "vocabulary = ['a', {}]", 'signatures.s.inputs.x.vocabulary[1]: the key "b64" is missing.'),
+        (
+            F + "vocabulary = [{b64 = 3}]}}",
+            "signatures.s.inputs.x.features.a.vocabulary[0].b64: expected text, got a whole number.",
+        ),
         (X + "values = ['a', {}]", 'signatures.s.inputs.x.values[1]: the key "b64" is missing.'),
         (
             X + "values = ['a', {b64 = '', c = 3}]",
@@ -278,7 +283,7 @@ def features(draw):
         draw(shape if kind == "fixed" else shape | st.none()),
         kind=kind,
         default=draw(st.none() | st.lists(value, max_size=2)),
-        values=draw(st.none() | st.lists(value, min_size=1, max_size=2)),
+        **{draw(st.sampled_from(["values", "vocabulary"])): draw(st.none() | st.lists(value, min_size=1, max_size=2))},
     )
 
 
@@ -292,13 +297,16 @@ def tensors(draw):
     strategy = draw(st.none() | st.just("my.module:draw"))
     rank = len(shape) if shape else 0
     rule = ProbabilityRule(-1 if rank else 0, draw(st.none() | st.floats(0, 0.5)))
+    listed = draw(st.sampled_from(["values", "vocabulary"]))
     return {
         "bounds": lambda: Tensor("float32", shape, min=bounds[0], max=bounds[1], finite=draw(st.booleans())),
-        "values": lambda: Tensor("uint64", shape, values=draw(st.lists(st.integers(0, 2**64 - 1), min_size=1))),
+        "values": lambda: Tensor("uint64", shape, **{listed: draw(st.lists(st.integers(0, 2**64 - 1), min_size=1))}),
         "probabilities": lambda: Tensor("float32", shape if rank else None, probabilities=rule, strategy=strategy),
-        "text": lambda: Tensor("string", shape, encoding="utf-8", values=draw(st.lists(st.text(), min_size=1))),
-        "utf-16": lambda: Tensor("string", shape, encoding="utf-16", values=draw(st.lists(st.binary(), min_size=1))),
-        "bytes": lambda: Tensor("string", shape, values=draw(st.lists(st.binary(), min_size=1))),
+        "text": lambda: Tensor("string", shape, encoding="utf-8", **{listed: draw(st.lists(st.text(), min_size=1))}),
+        "utf-16": lambda: Tensor(
+            "string", shape, encoding="utf-16", **{listed: draw(st.lists(st.binary(), min_size=1))}
+        ),
+        "bytes": lambda: Tensor("string", shape, **{listed: draw(st.lists(st.binary(), min_size=1))}),
         "image": lambda: Tensor("string", shape, image="png", strategy=strategy),
         "features": lambda: Tensor("string", shape, features=draw(st.dictionaries(names, features(), max_size=2))),
         "open": lambda: Tensor(None, shape, min=bounds[0], strategy=strategy),

@@ -85,7 +85,7 @@ max = 1
 [signatures.serving_default.inputs.raw]
 dtype = "string"
 shape = ["batch"]
-# encoding = "utf-8", image = "png" or values = [...] say what the bytes are.
+# encoding = "utf-8", image = "png", values or vocabulary = [...] say what the bytes are.
 
 [signatures.serving_default.inputs.open]
 dtype = "int32"

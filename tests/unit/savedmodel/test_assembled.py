@@ -159,3 +159,28 @@ def test_identities_in_a_circle_end(tmp_path):
     nodes = [node("in", "Placeholder"), strings("names"), strings("none")]
     circle = [node("a", "Identity", ["b"]), node("b", "Identity", ["a"])]
     assert read_features(tmp_path, [*nodes, *circle, parse(keys="a", dense=())]) == {}
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [
+        ("LookupTableFindV2", ["table", "x"]),
+        ("LookupTableFindV2", ["half", "x"]),
+        ("Equal", ["x"]),
+        ("GatherV2", ["x", "x"]),
+        ("OneHot", ["x"]),
+        ("ParseExampleV2", ["x", "x"]),
+        ("ParseSingleExample", ["x"]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [STRING, INT64])
+def test_nodes_that_lack_inputs_tell_nothing(tmp_path, op, inputs, dtype):
+    nodes = [
+        node("x", "Placeholder"),
+        node("table", "HashTableV2"),
+        node("half", "HashTableV2"),
+        node("import", "LookupTableImportV2", ["half"]),
+        node("use", op, inputs),
+    ]
+    write(tmp_path, saved_model({"s": signature({"x": info(dtype=dtype, shape=(-1,))})}, nodes=nodes))
+    assert savedmodel.read(tmp_path).signatures["s"].inputs["x"].meaning is None

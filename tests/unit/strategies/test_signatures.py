@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,8 @@ def tensors_of(draw, shape):
                     Tensor(dtype, shape, encoding="utf-8"),
                     Tensor(dtype, shape, encoding="ascii"),
                     Tensor(dtype, shape, values=["red", "green"]),
+                    Tensor(dtype, shape, vocabulary=["red", b"\xff", *map(str, range(200))]),
+                    Tensor(dtype, shape, vocabulary=["é"], encoding="utf-16"),
                 ]
             )
         )
@@ -74,7 +77,8 @@ def tensors_of(draw, shape):
     ends = draw(st.sampled_from([(None, None), (0, None), (None, 1), (0, 1), (-1, 1), (1, 1)]))
     if dtype.startswith("u"):
         ends = tuple(None if end is None else max(0, end) for end in ends)
-    return Tensor(dtype, shape, min=ends[0], max=ends[1])
+    vocabulary = draw(st.sampled_from([None, [1], [1, 1, 0] if ends != (1, 1) else [1]]))
+    return Tensor(dtype, shape, min=ends[0], max=ends[1], vocabulary=vocabulary)
 
 
 @st.composite
@@ -187,6 +191,43 @@ def test_masks_end_where_sequences_do_and_lengths_fit():
         assert ((inputs["length"] >= 1) & (inputs["length"] <= mask.shape[1])).all()
         lengths |= set(mask.sum(axis=1).tolist())
     assert len(lengths) > 5
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (Tensor("string", ["batch"]), [f"word {number}".encode() for number in range(40)]),
+        (Tensor("string", ["batch"], encoding="utf-8"), ["é".encode(), b"other"]),
+        (Tensor("int64", ["batch"]), [10**number for number in range(15)]),
+        (Tensor("int8", ["batch"]), [7]),
+        (Tensor("float32", ["batch", 3]), [float(2**number) for number in range(12, 50)]),
+    ],
+)
+def test_known_words_are_drawn_beside_others(tensor, words):
+    signature = Signature("s", {"x": replace(tensor, vocabulary=words)}, {})
+    cells = [cell for inputs in draws(signature, 300, 5) for cell in inputs["x"].ravel().tolist()]
+    assert set(words) <= set(cells)
+    share = sum(cell in words for cell in cells) / len(cells)
+    assert 0.05 < share < 0.9
+    cases = [set(case.inputs["x"].ravel().tolist()) for case in corner_cases(signature)]
+    assert any(words[-1] in cells for cells in cases), "the last word is where a table ends"
+    assert any(not cells & set(words) for cells in cases)
+
+
+def test_texts_are_made_of_known_words():
+    signature = Signature("s", {"x": Tensor("string", ["batch"], vocabulary=["one", "two"], encoding="ascii")}, {})
+    cells = {cell for inputs in draws(signature, 200, 5) for cell in inputs["x"].ravel().tolist()}
+    assert any(b"one two" in cell for cell in cells)
+
+
+def test_a_known_word_that_fails_is_found_and_shown():
+    signature = Signature("s", {"x": Tensor("string", ["batch"], vocabulary=[f"w{n}" for n in range(999)])}, {})
+
+    def examine(inputs):
+        assert b"w998" not in inputs["x"]
+
+    found = explore(signature, examine, max_examples=60, seed=0)
+    assert found.falsifying["x"].tolist() == [b"w998"]
 
 
 def test_an_input_of_probabilities_sums_to_one():
