@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_tfsig.errors import StrategyError
+from pytest_tfsig.strategies.examples import parsed
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,6 +24,8 @@ PRINTED_BYTES = 4_000
 """So are strings that take more than this, such as photographs: base64 of them would fill the terminal."""
 _WIDTH = 100
 _LONGEST = 120
+_LONGEST_EXAMPLE = 1_000
+_ROWS = 10
 _EXCEPTIONS = 8
 """Cells that are listed beside the one value of all others."""
 
@@ -81,25 +86,49 @@ def _summary(array: NDArray[Any]) -> str:
 
 def _value_text(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(value):,} bytes)"
+    longest, unit = (_LONGEST_EXAMPLE, "features") if isinstance(value, dict) else (_LONGEST, "bytes")
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(value):,} {unit})"
 
 
-def inputs_text(inputs: Mapping[str, Any]) -> str:
-    """Returns a request's inputs, one after the other."""
-    return "\n".join(_input_text(name, value) for name, value in inputs.items()) or "(no inputs)"
+def inputs_text(inputs: Mapping[str, Any], serialized: Collection[str] = ()) -> str:
+    """Returns a request's inputs, one after the other.
+
+    Args:
+        inputs: Arrays by name; for classify and regress a list of examples.
+        serialized: The arrays that hold serialized tf.Examples.
+    """
+    return "\n".join(_input_text(name, value, name in serialized) for name, value in inputs.items()) or "(no inputs)"
 
 
-def _input_text(name: str, value: Any) -> str:
-    if isinstance(value, np.ndarray):
+def _input_text(name: str, value: Any, is_serialized: bool) -> str:
+    if isinstance(value, np.ndarray) and is_serialized and value.size:
+        text = f"string {list(value.shape)} of tf.Examples\n{_listed(examples_in(value))}"
+    elif isinstance(value, np.ndarray):
         text = array_text(value)
     elif name == "examples" and isinstance(value, list):
-        text = "\n".join(f"[{index}] {_value_text(example)}" for index, example in enumerate(value[:10]))
-        text += f"\n… {len(value)} examples" if len(value) > 10 else ""  # noqa: PLR2004 - ten rows are read at a glance
+        text = _listed(value)
     else:
         text = _value_text(value)
     if "\n" in text:
         return f"{name} =\n{textwrap.indent(text, '  ')}"
     return f"{name} = {text}"
+
+
+def _listed(examples: Sequence[Any]) -> str:
+    rows = [f"[{index}] {_value_text(example)}" for index, example in enumerate(examples[:_ROWS])]
+    return "\n".join([*rows, f"… {len(examples)} examples"] if len(examples) > _ROWS else rows)
+
+
+def examples_in(array: NDArray[Any]) -> list[Any]:
+    """Returns what serialized tf.Examples say; of what is none, as `rejects_invalid` sends it, the bytes."""
+    return [_example(cell) for cell in array.flat]
+
+
+def _example(cell: Any) -> Any:
+    try:
+        return parsed(cell)
+    except StrategyError:
+        return cell
 
 
 def index_text(index: Sequence[Any]) -> str:
@@ -116,7 +145,7 @@ def violation_text(violation: Violation) -> str:
     """Returns a violation in full: what is wrong, the input, expected and actual, how to reproduce it, what to do."""
     parts = [violation.sentence]
     if violation.inputs is not None:
-        parts.append(_section("smallest input that shows it", inputs_text(violation.inputs)))
+        parts.append(_section("smallest input that shows it", inputs_text(violation.inputs, violation.serialized)))
     if violation.expected:
         parts.append(_section("expected", violation.expected))
     if violation.actual:

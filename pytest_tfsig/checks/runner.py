@@ -54,6 +54,9 @@ def _run(entry: Check, subject: Subject) -> Outcome:
         violation = outcome.violation
         violation.advice = violation.advice or causes.advice(f"{violation.sentence}\n{violation.actual}")
         violation.reproduction = reproduction(subject, violation.inputs, violation.rows)
+        violation.serialized = [
+            name for name, tensor in subject.signature.inputs.items() if tensor.features is not None
+        ]
     return outcome
 
 

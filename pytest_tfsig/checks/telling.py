@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfsig.checks.render import inputs_text, violation_text
+import numpy as np
+
+from pytest_tfsig.checks.render import examples_in, inputs_text, violation_text
 from pytest_tfsig.reports.inputs import as_data
 
 if TYPE_CHECKING:
@@ -21,6 +23,13 @@ def parts(violation: Violation) -> dict[str, Any]:
         "reproduce": violation.reproduction.as_dict(),
     }
     if violation.inputs is not None:
-        told["falsifying"] = {name: inputs_text({name: value}) for name, value in violation.inputs.items()}
-        told["inputs"] = as_data(violation.inputs)
+        told["falsifying"] = {
+            name: inputs_text({name: value}, violation.serialized) for name, value in violation.inputs.items()
+        }
+        told["inputs"] = as_data(
+            {
+                name: examples_in(value) if name in violation.serialized and isinstance(value, np.ndarray) else value
+                for name, value in violation.inputs.items()
+            }
+        )
     return told

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Violation(AssertionError):  # noqa: N818 - the project's own word
         advice: What to do, where the cause is known.
         reproduction: How to see it again; filled in by whoever knows the model and the test.
         rows: The rows of the inputs that make up the other request, where the answers to two are compared.
+        serialized: The inputs that hold serialized tf.Examples, which are shown as what they say; filled in with the
+            reproduction.
     """
 
     sentence: str
@@ -53,6 +55,7 @@ class Violation(AssertionError):  # noqa: N818 - the project's own word
     advice: str = ""
     reproduction: Reproduction = field(default_factory=Reproduction)
     rows: Sequence[int] = ()
+    serialized: Collection[str] = ()
 
     def __str__(self) -> str:
         from pytest_tfsig.checks.render import violation_text

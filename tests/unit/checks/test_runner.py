@@ -14,7 +14,7 @@ from pytest_tfsig.checks import Outcome, Violation, registry
 from pytest_tfsig.checks.registry import options_of
 from pytest_tfsig.checks.runner import search
 from pytest_tfsig.checks.subject import ServerDied
-from pytest_tfsig.contract import Probabilities, Signature, Tensor
+from pytest_tfsig.contract import Feature, Probabilities, Signature, Tensor
 from pytest_tfsig.errors import ContractError, StrategyError, UsageError
 from pytest_tfsig.strategies.explore import SHRINK_REQUESTS
 from tests.unit.checks.fakes import FakeModel, refusal, spec_of, subject
@@ -66,6 +66,12 @@ def test_a_violation_says_how_to_see_it_again():
     assert found.violation.reproduction.pytest == "pytest that"
     assert found.violation.reproduction.serve == "tfsig serve /m/1 --name fake"
     assert "np.array([[0.0, 0.0, 0.0]], np.float32)" in found.violation.reproduction.python
+
+
+def test_a_violation_knows_which_inputs_are_serialized_examples():
+    inputs = {"e": Tensor("string", ["batch"], features={"a": Feature("int64")}), "t": Tensor("string", ["batch"])}
+    judged = subject(sums, replace(ROWS, inputs=inputs))
+    assert ran(raising(Violation("wrong")), judged).violation.serialized == ["e"]
 
 
 @pytest.mark.parametrize(

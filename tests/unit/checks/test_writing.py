@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shlex
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ from pytest_tfsig.checks.telling import parts
 from pytest_tfsig.checks.untried import untried
 from pytest_tfsig.contract import Feature, Signature, Tensor
 from pytest_tfsig.errors import UsageError
+from pytest_tfsig.strategies.examples import serialized
 from tests.unit.checks.fakes import subject
 
 F32 = np.float32
@@ -121,8 +123,46 @@ def test_inputs_are_written_one_after_the_other(inputs, text):
     assert inputs_text(inputs) == text
 
 
+def test_a_long_example_is_cut():
+    example = {f"feature {number}": [0.0] for number in range(100)}
+    text = inputs_text({"examples": [example]})
+    assert text.endswith("… (100 features)")
+    assert len(text) == len("examples = [0] ") + 1000 + len("… (100 features)")
+    assert inputs_text({"examples": [{"text": [b"a" * 900]}]}).endswith("a']}")
+
+
+def serialized_example(**features):
+    return serialized(features, {})
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        ([serialized_example(a=[1])], "x =\n  string [1] of tf.Examples\n  [0] {'a': [1]}"),
+        (
+            [serialized_example(a=[1.5], b=[b"c"]), b"\xff"],
+            "x =\n  string [2] of tf.Examples\n  [0] {'a': [1.5], 'b': [b'c']}\n  [1] b'\\xff'",
+        ),
+        ([], "x = string [0] (no values)"),
+    ],
+)
+def test_serialized_examples_are_written_as_what_they_say(cells, text):
+    array = np.array(cells, object)
+    violation = Violation("wrong", {"x": array}, serialized=["x"])
+    assert inputs_text({"x": array}, ["x"]) == text
+    told = parts(violation)
+    assert told["falsifying"] == {"x": text}
+    assert textwrap.indent(text, "    ") in told["text"]
+    assert told["inputs"]["x"]["shape"] == [len(cells)]
+    if cells:
+        assert told["inputs"]["x"]["dtype"] == "tf.Example"
+        assert "string [" in inputs_text({"x": array})
+
+
 def test_of_many_examples_ten_are_written():
     assert inputs_text({"examples": list(range(10))}).count("\n") == 10
+    many = np.array([serialized_example(a=[1])] * 11, object)
+    assert inputs_text({"x": many}, ["x"]).endswith("\n  [9] {'a': [1]}\n  … 11 examples")
     eleven = inputs_text({"examples": list(range(11))})
     assert eleven.endswith("\n  [9] 9\n  … 11 examples")
 
