@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfsig.errors import TfsigError
-from pytest_tfsig.state import command, judge, keep_stated, options_of, session_of, stated_contracts, told
+from pytest_tfsig.failures import told
+from pytest_tfsig.state import command, judge, keep_stated, options_of, session_of, stated_contracts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class CheckItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Returns an error of ours as its text: nobody needs our traceback."""
         if isinstance(excinfo.value, TfsigError | AssertionError):
-            return told(excinfo.value)
+            return told(excinfo)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:

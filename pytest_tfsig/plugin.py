@@ -15,7 +15,7 @@ if int(pytest.__version__.partition(".")[0]) < 8:  # noqa: PLR2004 - as pyprojec
         'pip install "pytest>=8", or leave the plugin out with -p no:tfsig.'
     )
 
-from pytest_tfsig import declared, state
+from pytest_tfsig import declared, failures, state
 from pytest_tfsig.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -134,8 +134,21 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and state.RESULT in item.stash:
         vars(report)["tfsig_result"] = item.stash[state.RESULT]
-    if call.excinfo is not None and report.failed and state.is_ours(call.excinfo.value):
-        report.longrepr = state.told(call.excinfo.value)
+    if call.excinfo is not None and report.failed and failures.is_ours(call.excinfo.value):
+        is_check = "tfsig_check" in getattr(item, "fixturenames", ())  # its line says no more than its name
+        report.longrepr = failures.told(call.excinfo, None if is_check else item.config.rootpath)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Shows an error of ours that a module raises, such as of a `Tensor` in a marker, as its text."""
+    report = yield
+    excinfo = vars(report)["call"].excinfo
+    if excinfo is not None and failures.is_ours(excinfo.value):
+        report.longrepr = failures.told(excinfo, collector.config.rootpath)
     return report
 
 

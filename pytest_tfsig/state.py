@@ -202,19 +202,6 @@ def selection(item: pytest.Item) -> list[str]:
     return [f"--tfsig-audit={model}", "-k", words]
 
 
-def is_ours(error: BaseException | None) -> bool:
-    """Whether an error is one of ours, whose text says all there is to say."""
-    from_checks = getattr(type(error), "__module__", "") == "pytest_tfsig.checks.violation"
-    return isinstance(error, TfsigError) or from_checks
-
-
-def told(error: BaseException) -> str:
-    """Returns an error of ours as its text, in which nothing acts on the terminal: models' own words may be in it."""
-    from pytest_tfsig.reports.visible import visible
-
-    return visible(str(error))
-
-
 def release(config: pytest.Config) -> None:
     """Lets the models that a test used make room for the next one's."""
     if SESSION in config.stash:

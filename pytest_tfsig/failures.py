@@ -1,0 +1,54 @@
+"""Errors of ours in pytest's reports: what they say, and where in the user's own code they came about."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_tfsig.errors import TfsigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+_PACKAGE: Final = Path(__file__).parent
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Whether an error is one of ours, whose text says all there is to say."""
+    from_checks = getattr(type(error), "__module__", "") == "pytest_tfsig.checks.violation"
+    return isinstance(error, TfsigError) or from_checks
+
+
+def told(excinfo: pytest.ExceptionInfo[BaseException], root: Path | None = None) -> str:
+    """Returns an error of ours as its text, in which nothing acts on the terminal: models' own words may be in it.
+
+    Behind its own words stand the user's lines that led to it, and its notes: Hypothesis tells the falsifying example
+    in one.
+
+    Args:
+        excinfo: The error.
+        root: Where the user's code is: the rest of the traceback is ours, pytest's or some library's. None: the error
+            needs no place.
+    """
+    from pytest_tfsig.reports.visible import visible
+
+    places = () if root is None else _places(excinfo, root)
+    notes = getattr(excinfo.value, "__notes__", ())
+    return "\n".join([visible(str(excinfo.value)), *places, *map(visible, notes)])
+
+
+def _places(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> Iterator[str]:
+    """Yields the user's frames as pytest's short tracebacks write them, the outermost first."""
+    users = [entry for entry in excinfo.traceback if _is_users(Path(entry.path), root)]
+    for entry, following in zip(users, [*users[1:], None], strict=False):
+        # Of a test that Hypothesis calls, pytest calls a wrapper of the same name.
+        if following is None or (entry.path, entry.name) != (following.path, following.name):
+            yield f"{Path(entry.path).relative_to(root)}:{entry.lineno + 1}: in {entry.name}"
+            yield textwrap.indent(textwrap.dedent(str(entry.statement)), "    ")
+
+
+def _is_users(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) and not path.is_relative_to(_PACKAGE) and "site-packages" not in path.parts
