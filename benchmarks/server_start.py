@@ -1,6 +1,7 @@
 """From nothing to the first answer of the embedded server, against ``import tensorflow`` alone.
 
-Each is measured in a fresh interpreter, once that is running::
+Each is measured in a fresh interpreter, once that is running. The client is imported where the plugin does: behind the
+start, which has loaded it while it waited::
 
     python benchmarks/server_start.py [REPETITIONS]
 """
@@ -17,8 +18,8 @@ import sys, time
 begin = time.perf_counter()
 from pathlib import Path
 from pytest_tfsig import serving
-from pytest_tfsig.clients import GrpcClient
 server = serving.start("embedded")
+from pytest_tfsig.clients import GrpcClient
 server.add("digits", 1, Path(sys.argv[1]))
 image = [[[0.0] * 8] * 8]
 answer = GrpcClient(server.grpc_address).predict("digits", {"input": image}, signature="serving_default")
