@@ -26,7 +26,9 @@ def signature(subject: Subject) -> Outcome:
     # Metadata say nothing of the features of tf.Examples, and of relations the contract alone does.
     wrong = [mismatch.message for mismatch in mismatches] or contradictions(subject.signature, subject.spec)
     if not wrong:
-        return Outcome("pass", f"{len(served.inputs)} inputs and {len(served.outputs)} outputs as stated")
+        sides = (("input", len(served.inputs)), ("output", len(served.outputs)))
+        counts = " and ".join(f"{count} {side}{'s' * (count != 1)}" for side, count in sides)
+        return Outcome("pass", f"{counts} as stated")
     first, *more = wrong
     rest = f" (and {len(more)} more)" if more else ""
     return failed(

@@ -89,7 +89,7 @@ def served(other):
 
 def test_the_served_signature_is_compared_with_the_contract():
     found = served(ROWS)
-    assert (found.verdict, found.message) == ("pass", "1 inputs and 1 outputs as stated")
+    assert (found.verdict, found.message) == ("pass", "1 input and 1 output as stated")
     found = served(None)
     assert found.message == "the server does not serve a signature 'serving_default'"
     assert (found.violation.expected, found.violation.actual) == ("serving_default", "no such name")

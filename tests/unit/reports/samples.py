@@ -101,7 +101,7 @@ def run():
     other = ModelIdentity("models/wine", "wine", 1, "cd" * 32)
     return [
         result("loads"),
-        result("signature", message="1 inputs and 1 outputs as stated"),
+        result("signature", message="1 input and 1 output as stated"),
         result("outputs", examples=100, seconds=0.4),
         failure(),
         latency(),
