@@ -70,6 +70,13 @@ EXHIBITS = (
         "A vocabulary one too short",
         "Ids go up to 999, the table has 999 rows. No test sentence has had the last word in it.",
     ),
+    Exhibit(
+        "last_word_without_a_vector",
+        "outputs",
+        "A word without a vector",
+        "500 words in the graph's table, 499 vectors. Made-up strings are all one unknown word to it; the contract "
+        "states nothing, the words are read from the graph.",
+    ),
     Exhibit("squeezed_batch_of_one", "outputs", "A batch of one loses its dimension", "`tf.squeeze` without an axis."),
     Exhibit(
         "batch_statistics",
