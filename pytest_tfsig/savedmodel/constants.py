@@ -29,16 +29,19 @@ def values(proto: Any) -> list[Any]:
     count = 1
     for size in shape_of(proto.tensor_shape) or ():
         count *= size or 0
-    dtype = dtype_name(proto.dtype)
-    if dtype not in _TYPECODES:
-        found = list(proto.string_val)
-    else:
-        typecode, field = _TYPECODES[dtype]
-        found = list(getattr(proto, field))
-        if proto.tensor_content:
-            content = proto.tensor_content
-            whole = len(content) // array(typecode).itemsize * array(typecode).itemsize
-            found = list(array(typecode, content[:whole]))
-    # A TensorProto may write a run of equal values at the end once.
+    found = written(proto)
+    # A run of equal values at the end may be written once.
     missing = count - len(found)
     return found + found[-1:] * min(missing, _LONGEST_RUN) if missing > 0 else found
+
+
+def written(proto: Any) -> list[Any]:
+    """Return the values that are written in a TensorProto: of a run of equal ones at the end perhaps one."""
+    dtype = dtype_name(proto.dtype)
+    if dtype not in _TYPECODES:
+        return list(proto.string_val)
+    typecode, field = _TYPECODES[dtype]
+    if not proto.tensor_content:
+        return list(getattr(proto, field))
+    size = array(typecode).itemsize
+    return list(array(typecode, proto.tensor_content[: len(proto.tensor_content) // size * size]))

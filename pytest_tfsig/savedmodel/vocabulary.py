@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_tfsig.savedmodel.constants import constant, values
+from pytest_tfsig.savedmodel.constants import constant, written
 from pytest_tfsig.savedmodel.dtypes import dtype_name
 from pytest_tfsig.savedmodel.flow import STRING_CARRIERS, Place, Source, Use, origin, uses
 from pytest_tfsig.savedmodel.graph import data_inputs
@@ -12,14 +13,12 @@ from pytest_tfsig.savedmodel.meanings import is_looked_at, keeps_numbers
 from pytest_tfsig.savedmodel.specs import Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_tfsig.savedmodel.graph import Graph
 
     ReadAsset = Callable[[str], bytes | None]
     """Returns the content of the asset file that a node of the main graph names, if it is one."""
-
-Word = bytes | int
 
 _LOOK_UPS: Final = frozenset({"LookupTableFind", "LookupTableFindV2"})
 _COMPARISONS: Final = frozenset({"Equal", "NotEqual"})
@@ -33,6 +32,7 @@ _IMPORTS: Final = frozenset({"InitializeTable", "InitializeTableV2", "LookupTabl
 _FILES: Final = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 _HANDLES: Final = frozenset({"Identity"})
 _WHOLE_LINE: Final = -2
+_INTEGER: Final = re.compile(rb"-?[0-9]{1,19}")
 _MOST_WORDS: Final = 1000
 _MOST_TOLD: Final = 3
 
@@ -42,19 +42,22 @@ def words_of(graph: Graph, start: Source, read_asset: ReadAsset) -> Meaning | No
 
     Of thousands, a thousand are returned, evenly chosen, with the first and the last.
     """
-    return _meaning(_found(graph, use, read_asset, bytes) for use in uses(graph, start, _carries_words))
+    words = _Words(graph, read_asset, bytes)
+    for use in uses(graph, start, _carries_words):
+        words.add(use)
+    return words.meaning()
 
 
 def ids_of(graph: Graph, start: Source, read_asset: ReadAsset) -> Meaning | None:
     """Return the keys of a table that numbers are looked up in; None where they are used in another way, too."""
-    found = []
+    words = _Words(graph, read_asset, int)
     for use in uses(graph, start, keeps_numbers):
         if is_looked_at(use):
             continue
         if use.node.op not in _LOOK_UPS:
             return None
-        found.append(_found(graph, use, read_asset, int))
-    return _meaning(found)
+        words.add(use)
+    return words.meaning()
 
 
 def spread(items: Sequence[Any], most: int) -> tuple[Any, ...]:
@@ -64,36 +67,50 @@ def spread(items: Sequence[Any], most: int) -> tuple[Any, ...]:
     return tuple(items[number * (len(items) - 1) // (most - 1)] for number in range(most))
 
 
-def _meaning(found: Iterable[tuple[list[Word], str]]) -> Meaning | None:
-    words: dict[Word, None] = {}
-    sources: dict[str, None] = {}
-    for keys, told in found:
-        if keys:
-            words.update(dict.fromkeys(keys))
-            sources[told] = None
-    if not words:
-        return None
-    return Meaning(vocabulary=spread(list(words), _MOST_WORDS), source=", and ".join(list(sources)[:_MOST_TOLD]))
-
-
 def _carries_words(use: Use) -> bool:
     op = use.node.op
     return op in STRING_CARRIERS or (op in _TEXT_OPS and use.index == 0) or _DENSIFIERS.get(op) == use.index
 
 
-def _found(graph: Graph, use: Use, read_asset: ReadAsset, kind: type[Word]) -> tuple[list[Word], str]:
-    """Return the words that one use of an input tells, and how to say so."""
-    if use.node.op in _LOOK_UPS and use.index == 1:
-        table = origin(use.place, data_inputs(use.node)[0], _HANDLES)
-        if table is None:
-            return [], ""
-        keys = [key for key in _keys(graph, table, read_asset) if isinstance(key, kind)]
-        return keys, f'looks it up in "{table.name}", of {len(keys)} keys'
-    if use.node.op in _COMPARISONS:
-        compared = constant(use.place, data_inputs(use.node)[1 - use.index])
-        words: list[Word] = [] if compared is None else [word for word in values(compared) if isinstance(word, kind)]
-        return words, f"compares it with {len(words)} string{'s' * (len(words) != 1)}"
-    return [], ""
+class _Words:
+    """The words that the uses of an input tell, gathered; each table is read once, however often it is asked."""
+
+    def __init__(self, graph: Graph, read_asset: ReadAsset, kind: type[bytes | int]) -> None:
+        self._graph = graph
+        self._read_asset = read_asset
+        self._kind = kind
+        self._words: dict[bytes | int, None] = {}
+        self._sources: dict[str, None] = {}
+        self._tables: set[int] = set()
+
+    def add(self, use: Use) -> None:
+        """Add what one use tells: a look-up, or a comparison."""
+        if use.node.op in _LOOK_UPS and use.index == 1:
+            table = origin(use.place, data_inputs(use.node)[0], _HANDLES)
+            if table is None or id(table) in self._tables:
+                return
+            self._tables.add(id(table))
+            keys = self._of_kind(_keys(self._graph, table, self._read_asset))
+            self._note(keys, f'looks it up in "{table.name}", of {len(keys)} keys')
+        elif use.node.op in _COMPARISONS:
+            compared = constant(use.place, data_inputs(use.node)[1 - use.index])
+            words = self._of_kind([] if compared is None else written(compared))
+            self._note(words, f"compares it with {len(words)} string{'s' * (len(words) != 1)}")
+
+    def meaning(self) -> Meaning | None:
+        """Return all of it; None where no word is known."""
+        if not self._words:
+            return None
+        told = ", and ".join(list(self._sources)[:_MOST_TOLD])
+        return Meaning(vocabulary=spread(list(self._words), _MOST_WORDS), source=told)
+
+    def _of_kind(self, words: list[Any]) -> list[Any]:
+        return [word for word in words if isinstance(word, self._kind)]
+
+    def _note(self, words: list[Any], source: str) -> None:
+        if words:
+            self._words.update(dict.fromkeys(words))
+            self._sources[source] = None
 
 
 def _keys(graph: Graph, table: Any, read_asset: ReadAsset) -> list[Any]:
@@ -103,7 +120,7 @@ def _keys(graph: Graph, table: Any, read_asset: ReadAsset) -> list[Any]:
     for use in uses(graph, Source(table.name, 0, Place(graph.main)), lambda use: use.node.op in _HANDLES):
         if use.index == 0 and use.node.op in _IMPORTS:
             keys = constant(use.place, data_inputs(use.node)[1])
-            found += [] if keys is None else values(keys)
+            found += [] if keys is None else written(keys)
         elif use.index == 0 and use.node.op in _FILES:
             found += _lines(graph, use, dtype_name(table.attr["key_dtype"].type), read_asset)
     return found
@@ -136,5 +153,5 @@ def _lines(graph: Graph, use: Use, dtype: str, read_asset: ReadAsset) -> Iterato
         key = cells[max(column, 0)] if max(column, 0) < len(cells) else None
         if dtype == "string" and key is not None:
             yield key
-        elif key is not None and key.lstrip(b"-").isdigit():
+        elif key is not None and _INTEGER.fullmatch(key):
             yield int(key)

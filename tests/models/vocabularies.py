@@ -19,7 +19,7 @@ def known_words(base: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{word}\n" for word in WORDS))
     columns = base / "columns.tsv"
-    columns.write_text("".join(f"{number * 100}\t{word}\n" for number, word in enumerate(WORDS)))
+    columns.write_text("".join(f"{number * 100}\t{word}\n" for number, word in enumerate(WORDS)) + "-7\tgrey\n")
 
     def table(initializer: Any) -> Any:
         return tf.lookup.StaticHashTable(initializer, -1)

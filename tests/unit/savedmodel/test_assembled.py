@@ -184,3 +184,21 @@ def test_nodes_that_lack_inputs_tell_nothing(tmp_path, op, inputs, dtype):
     ]
     write(tmp_path, saved_model({"s": signature({"x": info(dtype=dtype, shape=(-1,))})}, nodes=nodes))
     assert savedmodel.read(tmp_path).signatures["s"].inputs["x"].meaning is None
+
+
+def test_a_table_that_is_asked_often_is_read_once_and_a_run_of_words_is_one(tmp_path):
+    keys = strings("keys", "a", "b")
+    keys.attr["value"].tensor.tensor_shape.dim[0].size = 2**40
+    many = 2000
+    nodes = [
+        node("x", "Placeholder"),
+        node("table", "HashTableV2"),
+        keys,
+        node("import", "LookupTableImportV2", ["table", "keys", "keys"]),
+        *(node(f"find{number}", "LookupTableFindV2", ["table", "x", "keys"]) for number in range(many)),
+        *(node(f"equal{number}", "Equal", ["x", "keys"]) for number in range(many)),
+    ]
+    write(tmp_path, saved_model({"s": signature({"x": info(dtype=STRING, shape=(-1,))})}, nodes=nodes))
+    meaning = savedmodel.read(tmp_path).signatures["s"].inputs["x"].meaning
+    assert meaning.vocabulary == (b"a", b"b")
+    assert meaning.source == 'looks it up in "table", of 2 keys, and compares it with 2 strings'

@@ -18,12 +18,12 @@ KNOWN = tuple(word.encode() for word in WORDS)
         ("constants", KNOWN),
         ("function", KNOWN),
         ("lines", KNOWN),
-        ("column", KNOWN),
+        ("column", (*KNOWN, b"grey")),
         ("split", KNOWN),
         ("equal", (b"stop", b"go")),
         ("several", (*KNOWN, b"stop", b"go")),
         ("ids", (7, 70, 700)),
-        ("codes", (0, 100, 200, 300)),
+        ("codes", (0, 100, 200, 300, -7)),
         # What is in this table comes from the checkpoint.
         ("filled_later", ()),
         ("hashed", ()),
@@ -131,3 +131,21 @@ def test_a_name_that_leads_out_of_the_model_is_not_read(tmp_path, name):
     secret.write_text("secret\n")
     (tmp_path / "model" / "1" / "assets").mkdir(parents=True)
     assert savedmodel.files.read_asset_file(tmp_path / "model" / "1", name.format(outside=secret)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "numbers"),
+    [
+        (b"1\ta\r\n-2\tb\r\n", (1, -2)),
+        (b"1\n\n--2\nx\n3", (1, 3)),
+        (b"9" * 5000 + b"\n4\n", (4,)),
+        (b"", ()),
+    ],
+)
+def test_lines_that_are_no_keys_are_left_out(models, tmp_path, lines, numbers):
+    model = tmp_path / "1"
+    shutil.copytree(models("known_words") / "1", model)
+    (model / "assets" / "columns.tsv").write_bytes(lines)
+    signatures = savedmodel.read(model).signatures
+    meaning = signatures["codes"].inputs["x"].meaning
+    assert (meaning.vocabulary if meaning else ()) == numbers
