@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 _PACKAGE: Final = Path(__file__).parent
+_EXPLANATION: Final = "Explanation:"
 
 
 def is_ours(error: BaseException | None) -> bool:
@@ -36,7 +37,7 @@ def told(excinfo: pytest.ExceptionInfo[BaseException], root: Path | None = None)
     from pytest_tfsig.reports.visible import visible
 
     places = () if root is None else _places(excinfo, root)
-    notes = getattr(excinfo.value, "__notes__", ())
+    notes = _notes(excinfo.value, root)
     return "\n".join([visible(str(excinfo.value)), *places, *map(visible, notes)])
 
 
@@ -48,6 +49,17 @@ def _places(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> Iterato
         if following is None or (entry.path, entry.name) != (following.path, following.name):
             yield f"{Path(entry.path).relative_to(root)}:{entry.lineno + 1}: in {entry.name}"
             yield textwrap.indent(textwrap.dedent(str(entry.statement)), "    ")
+
+
+def _notes(error: BaseException, root: Path | None) -> list[str]:
+    """Returns an error's notes, without the lines that explain it to Hypothesis where none of them is the user's."""
+    notes = list(getattr(error, "__notes__", ()))
+    if root is None or _EXPLANATION not in notes:
+        return notes
+    first = notes.index(_EXPLANATION)
+    end = next((i for i in range(first + 1, len(notes)) if not notes[i].startswith(" ")), len(notes))
+    lines = [Path(note.strip().rpartition(":")[0]) for note in notes[first + 1 : end]]
+    return notes if any(_is_users(line, root) for line in lines) else notes[:first] + notes[end:]
 
 
 def _is_users(path: Path, root: Path) -> bool:

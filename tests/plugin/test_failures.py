@@ -70,6 +70,22 @@ def test_drawn(served_model, inputs):
     assert sum("in test_drawn" in line for line in result.outlines) == 1
 
 
+@pytest.mark.parametrize(("file", "kept"), [("test_model.py", True), ("/elsewhere/library.py", False)])
+def test_of_an_explanation_by_lines_those_of_the_user_are_told(refusing, suite, pytester, file, kept):
+    refusing(f"""
+def test_noted(served_model):
+    try:
+        served_model.predict({{"y": np.zeros((1, 4), "float32")}})
+    except Exception as error:
+        for note in ["Explanation:", "    These lines:", {f"        {pytester.path / file}:3"!r}, "highest score: 7"]:
+            error.add_note(note)
+        raise
+""")
+    result = suite.run()
+    shown(result).fnmatch_lines([REFUSED, "test_model.py:*", "highest score: 7"])
+    assert any(line.startswith("Explanation") for line in result.outlines) is kept
+
+
 def test_a_fixture_of_the_users_own_is_told_too(refusing, suite):
     refusing("""
 @pytest.fixture
