@@ -22,6 +22,7 @@ __all__ = ["describe_exit", "disown", "ending", "is_alive", "launch", "leave", "
 # The children of this very process, so that they can be reaped and their exit codes told.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 _GRACE_SECONDS = 5.0
+_LONGEST_PAUSE = 0.02
 
 
 def launch(command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> int:
@@ -119,12 +120,16 @@ def stop(process: int) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, *, pause: float = 0.005) -> bool:
-    """Ask again and again, ever less often, until a condition holds; return whether it did in time."""
+    """Ask again and again, a little less often, until a condition holds; return whether it did in time.
+
+    On average, half of the last pause is waited in vain: at each start of a server, for one.
+    """
     deadline = time.monotonic() + seconds
+    longest = max(pause, _LONGEST_PAUSE)
     while not condition():
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
         time.sleep(min(pause, remaining))
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, longest)
     return True
