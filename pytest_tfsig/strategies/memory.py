@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from pytest_tfsig import protos, tensors
 from pytest_tfsig.errors import StrategyError, TensorError
 
 if TYPE_CHECKING:
+    from pytest_tfsig.contract import Tensor
     from pytest_tfsig.strategies.signatures import Arrays, Plan
 
 __all__ = ["Memory"]
@@ -36,7 +38,8 @@ class Memory:
     def __init__(self, folder: Path | None, ready: Plan) -> None:
         self._ready = ready
         signature = ready.signature
-        stated = repr((signature.name, sorted(signature.inputs.items()), sorted(signature.dims.items())))
+        inputs = [(name, _bounds(tensor)) for name, tensor in sorted(signature.inputs.items())]
+        stated = repr((signature.name, inputs, sorted(signature.dims.items())))
         self._folder = None if folder is None else Path(folder) / hashlib.sha256(stated.encode()).hexdigest()[:16]
 
     def recall(self) -> list[Arrays]:
@@ -92,3 +95,9 @@ def _written_at(path: Path) -> int:
         return path.stat().st_mtime_ns
     except FileNotFoundError:  # another worker, which keeps inputs of its own there, has dropped it since
         return 0
+
+
+def _bounds(tensor: Tensor) -> Tensor:
+    """Return what a tensor's statement allows: a vocabulary, which each retraining changes, forbids nothing."""
+    features = tensor.features and {name: replace(stated, vocabulary=None) for name, stated in tensor.features.items()}
+    return replace(tensor, features=features, vocabulary=None)

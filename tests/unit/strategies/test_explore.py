@@ -183,6 +183,22 @@ def test_a_failing_example_is_tried_first_next_time(signature, tmp_path):
     assert repr(again.falsifying) == repr(first.falsifying)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Tensor("string", ["batch"], vocabulary=["a"]), Tensor("string", ["batch"], vocabulary=["b", "c"])),
+        (
+            Tensor("string", ["batch"], features={"a": Feature("string", vocabulary=["a"])}),
+            Tensor("string", ["batch"], features={"a": Feature("string", vocabulary=["b"])}),
+        ),
+    ],
+)
+def test_a_failing_example_is_remembered_when_only_the_vocabulary_changes(tmp_path, old, new):
+    search(Signature("s", {"x": old}, {}), lambda i: len(i["x"]) > 6, database=tmp_path)
+    again = search(Signature("s", {"x": new}, {}), lambda i: len(i["x"]) > 6, database=tmp_path)
+    assert again.origin == "remembered"
+
+
 def test_a_failing_example_is_forgotten_when_the_contract_changes(tmp_path):
     search(TABLE, lambda i: len(i["x"]) > 20, database=tmp_path)
     narrower = Signature(TABLE.name, TABLE.inputs, {}, dims={"batch": (1, 8)})
