@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_tfsig.errors import TfsigError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
+    from _pytest._code.code import TerminalRepr, TracebackEntry
 
 _PACKAGE: Final = Path(__file__).parent
 _EXPLANATION: Final = "Explanation:"
@@ -41,9 +42,29 @@ def told(excinfo: pytest.ExceptionInfo[BaseException], root: Path | None = None)
     return "\n".join([visible(str(excinfo.value)), *places, *map(visible, notes)])
 
 
+def shown(excinfo: pytest.ExceptionInfo[BaseException], root: Path | None = None) -> TerminalRepr:
+    """Returns an error of ours as pytest's reports hold errors: `told`, its first line and the user's last one.
+
+    Of a plain text, pytest's summary would have all of it where it runs in CI: every failure twice.
+    """
+    text = told(excinfo, root).split("\n")
+    form: Any = excinfo.getrepr(style="value", chain=False)
+    form.reprtraceback.reprentries[-1].lines[:] = text
+    if form.reprcrash is not None:
+        form.reprcrash.message = text[0]
+        for entry in _users(excinfo, root)[-1:]:
+            form.reprcrash.path, form.reprcrash.lineno = str(entry.path), entry.lineno + 1
+    return cast("TerminalRepr", form)
+
+
+def _users(excinfo: pytest.ExceptionInfo[BaseException], root: Path | None) -> list[TracebackEntry]:
+    """Returns the user's frames, the outermost first."""
+    return [] if root is None else [entry for entry in excinfo.traceback if _is_users(Path(entry.path), root)]
+
+
 def _places(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> Iterator[str]:
-    """Yields the user's frames as pytest's short tracebacks write them, the outermost first."""
-    users = [entry for entry in excinfo.traceback if _is_users(Path(entry.path), root)]
+    """Yields the user's frames as pytest's short tracebacks write them."""
+    users = _users(excinfo, root)
     for entry, following in zip(users, [*users[1:], None], strict=False):
         # Of a test that Hypothesis calls, pytest calls a wrapper of the same name.
         if following is None or (entry.path, entry.name) != (following.path, following.name):

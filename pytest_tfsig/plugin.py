@@ -136,7 +136,7 @@ def pytest_runtest_makereport(
         vars(report)["tfsig_result"] = item.stash[state.RESULT]
     if call.excinfo is not None and report.failed and failures.is_ours(call.excinfo.value):
         is_check = "tfsig_check" in getattr(item, "fixturenames", ())  # its line says no more than its name
-        report.longrepr = failures.told(call.excinfo, None if is_check else item.config.rootpath)
+        report.longrepr = failures.shown(call.excinfo, None if is_check else item.config.rootpath)
     return report
 
 
@@ -148,7 +148,7 @@ def pytest_make_collect_report(
     report = yield
     excinfo = vars(report)["call"].excinfo
     if excinfo is not None and failures.is_ours(excinfo.value):
-        report.longrepr = failures.told(excinfo, collector.config.rootpath)
+        report.longrepr = failures.shown(excinfo, collector.config.rootpath)
     return report
 
 

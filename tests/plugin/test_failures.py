@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 REFUSED = "gRPC INVALID_ARGUMENT: *"
@@ -139,6 +141,26 @@ def test_never(): ...
             '    WRONG = Tensor("float23", ["batch"])',
             '*ERROR test_model.py - "float23" is not a dtype of TensorFlow*',
         ]
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
+def test_a_summary_in_ci_has_a_line_for_each_failure(suite, models, pytester, monkeypatch, arguments):
+    monkeypatch.setenv("CI", "true")
+    suite.write('def test_mine(served_model):\n    served_model.check("finite")\n', models("classifier_nan"))
+    result = suite.run("-k", "finite or mine", "--junitxml=junit.xml", *arguments)
+    lines = result.outlines[result.outlines.index(next(line for line in result.outlines if " short test " in line)) :]
+    assert len(lines) == 4
+    assert all("has NaN at" in line for line in lines[1:3])
+    messages = re.findall('<failure message="([^"]*)"', (pytester.path / "junit.xml").read_text())
+    assert len(messages) == 2
+    assert all("has NaN at" in message and "&#10;" not in message for message in messages)
+
+
+def test_who_asks_for_a_line_gets_the_user_s(suite, models):
+    suite.write('def test_mine(served_model):\n    served_model.check("finite")\n', models("classifier_nan"))
+    suite.run("-k", "mine", "--tb=line").stdout.fnmatch_lines(
+        ["*test_model.py:12: output 'probabilities' has NaN at *"]
     )
 
 
