@@ -146,7 +146,8 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Shows an error of ours that a module raises, such as of a `Tensor` in a marker, as its text."""
     report = yield
-    excinfo = vars(report)["call"].excinfo
+    call = vars(report).get("call")  # pytest's own; a plugin that makes the report itself may leave it out
+    excinfo = None if call is None else call.excinfo
     if excinfo is not None and failures.is_ours(excinfo.value):
         report.longrepr = failures.shown(excinfo, collector.config.rootpath)
     return report
